@@ -1,0 +1,48 @@
+# One command for each thing that people do here. Everything is installed into .venv, pinned.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# What the pretend pull request of `make run` changes.
+SET ?= digits.train.learning_rate=0.003 tabular.train.C=0.01
+PINS := requirements.txt requirements-report.txt src/tasks/requirements.txt pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List what can be made.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: install
+install: $(VENV)/.installed ## Install the pinned set into .venv.
+
+.PHONY: run
+run: $(VENV)/.installed ## Open a pretend pull request here and judge it: SET="digits.train.learning_rate=0.01".
+	@$(BIN)/pawl run --base HEAD $(foreach change,$(SET),--set '$(change)') || test $$? -eq 1
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Run every test.
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## Check format, lint, types and workflows.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.lint_workflows
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Print every timing beside what one would do without pawl.
+	@$(BIN)/python -m benchmarks
+
+$(VENV)/.installed: $(PINS)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned set into $(VENV): 2 to 5 minutes the first time."
+	@$(PIP) install --quiet -r requirements.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@$(PIP) install --quiet -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,3 @@
+"""pawl: continuous training on pull requests, with a verdict."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,6 @@
+"""`python -m pawl`."""
+
+from pawl.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""The command line: each command resolves, does one step, and says what came of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pawl.schema import Plan
+    from pawl.session import Choices, Session
+
+app = typer.Typer(
+    name="pawl",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Continuous training on pull requests: train what changed, measure it against main, say if it got better.",
+    epilog="Exit codes: 0 fine, 1 the gate says no, 2 bad input, 3 a stage failed, 4 a service failed, 130 stopped.",
+)
+
+Base = Annotated[
+    str | None, typer.Option("--base", help="Branch, tag or commit to measure against. Default: `base` in pawl.yaml.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Measure HEAD with a parameter changed; may be repeated."),
+]
+Folder = Annotated[Path, typer.Option("--repository", "-C", help="A folder of the repository.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings to use in place of pawl.yaml.")]
+Reports = Annotated[Path | None, typer.Option("--reports", help="Folder for what is written. Default: reports/.")]
+NoRemote = Annotated[bool, typer.Option("--no-remote", help="Take results from this machine only.")]
+AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Measure uncommitted changes too, and say so.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every stage of head, not only those that differ from base.")]
+Force = Annotated[bool, typer.Option("--force", help="Run the needed stages of head even if their results are known.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the written JSON on standard output.")]
+Here = Path()
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from pawl import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    _Debug.on = debug
+
+
+class _Debug:
+    on = False
+
+
+@app.command(epilog="Example: pawl plan --base main")
+def plan(
+    base: Base = None,
+    sets: Sets = None,
+    folder: Folder = Here,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    no_remote: NoRemote = False,
+    allow_dirty: AllowDirty = False,
+    everything: Everything = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say which stages would run, be restored or stay, and why; train nothing."""
+    from pawl.console import show_plan
+    from pawl.session import exclusive, open_session
+    from pawl.steps import plan_step
+
+    choices = _choices(folder, base, sets, config, reports, no_remote, allow_dirty)
+    with exclusive(folder):
+        made, _, _ = plan_step(open_session(choices), everything=everything, force=force)
+    _print_json(made) if as_json else show_plan(made)
+
+
+@app.command(epilog="Example: pawl plan && pawl reproduce")
+def reproduce(
+    folder: Folder = Here,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    no_remote: NoRemote = False,
+    allow_dirty: AllowDirty = False,
+    as_json: Json = False,
+) -> None:
+    """Carry out plan.json: restore results by key, run what nobody has run, on head and on base."""
+    from pawl.console import say
+    from pawl.schema import Plan
+    from pawl.session import exclusive, open_session, read_file
+    from pawl.steps import plan_step, reproduce_step
+
+    choices = _choices(folder, None, None, config, reports, no_remote, allow_dirty)
+    with exclusive(folder):
+        written = read_file(_reports(choices), "plan.json", Plan, "pawl plan")
+        session = open_session(choices, made=written)
+        made, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
+        stages = reproduce_step(session, made, head_looks, base_looks, say)
+    if as_json:
+        _print_json(stages)
+    if stages.failed("head"):
+        raise typer.Exit(EXIT_STAGE)
+
+
+@app.command(epilog="Example: pawl compare --json")
+def compare(
+    folder: Folder = Here,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    allow_dirty: AllowDirty = False,
+    as_json: Json = False,
+) -> None:
+    """Judge the results of head against base's, metric by metric."""
+    from pawl.console import show_comparison
+    from pawl.schema import Stages
+    from pawl.session import read_file
+    from pawl.steps import compare_step
+
+    session, made = _opened(folder, config, reports, allow_dirty)
+    stages = read_file(session.reports, "stages.json", Stages, "pawl reproduce")
+    comparison = compare_step(session, made, stages)
+    _print_json(comparison) if as_json else show_comparison(comparison)
+
+
+@app.command(epilog="Example: MLFLOW_TRACKING_URI=https://mlflow.example.com pawl track")
+def track(
+    folder: Folder = Here,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    allow_dirty: AllowDirty = False,
+    as_json: Json = False,
+) -> None:
+    """Log each new result to MLflow, one run for each stage key."""
+    from pawl.console import say
+    from pawl.schema import Comparison, Stages
+    from pawl.session import read_file
+    from pawl.steps import track_step
+
+    session, _ = _opened(folder, config, reports, allow_dirty)
+    stages = read_file(session.reports, "stages.json", Stages, "pawl reproduce")
+    comparison = read_file(session.reports, "comparison.json", Comparison, "pawl compare")
+    tracking = track_step(session, stages, comparison, say)
+    if as_json:
+        _print_json(tracking)
+
+
+@app.command(epilog="Example: pawl report --reports reports")
+def report(
+    folder: Folder = Here,
+    reports: Reports = None,
+    pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
+) -> None:
+    """Write report.md and report.html from the JSON files; needs nothing else of the repository."""
+    from pawl.console import say
+    from pawl.report.document import write_reports
+    from pawl.schema import Comparison, Plan, Stages, Tracking
+    from pawl.session import read_file
+
+    place = _reports(_choices(folder, None, None, None, reports, False, False))
+    made = read_file(place, "plan.json", Plan, "pawl plan")
+    stages = read_file(place, "stages.json", Stages, "pawl reproduce") if (place / "stages.json").exists() else None
+    comparison = read_file(place, "comparison.json", Comparison, "pawl compare")
+    tracking = read_file(place, "tracking.json", Tracking, "pawl track") if (place / "tracking.json").exists() else None
+    write_reports(place, made, stages, comparison, tracking, pictures=pictures)
+    say(f"report: {place / 'report.md'} and {place / 'report.html'}")
+
+
+@app.command(epilog="Example: pawl gate || echo 'do not merge'")
+def gate(folder: Folder = Here, reports: Reports = None) -> None:
+    """Exit 0 where the branch may go in, 1 where it may not, with one line saying why."""
+    from pawl.schema import Comparison
+    from pawl.session import read_file
+
+    place = _reports(_choices(folder, None, None, None, reports, False, False))
+    comparison = read_file(place, "comparison.json", Comparison, "pawl compare")
+    typer.echo(f"{'pass' if comparison.gate_passed else 'fail'}: {comparison.gate_reason}")
+    if not comparison.gate_passed:
+        raise typer.Exit(EXIT_GATE)
+
+
+@app.command(epilog="Example: GITHUB_TOKEN=... pawl comment --repository-slug acme/ct --pull-request 7")
+def comment(
+    folder: Folder = Here,
+    reports: Reports = None,
+    slug: Annotated[str | None, typer.Option("--repository-slug", help="owner/name; default: the workflow's.")] = None,
+    pull_request: Annotated[int | None, typer.Option(help="Its number; default: the workflow's event's.")] = None,
+    commit: Annotated[str | None, typer.Option(help="Commit to set the status of; default: comparison.json's.")] = None,
+    via: Annotated[str, typer.Option(help="auto, cml or api.")] = "auto",
+    status: Annotated[bool, typer.Option(help="Set the commit status `pawl` too.")] = True,
+) -> None:
+    """Post report.md as the one sticky comment of the pull request, and the verdict as a commit status."""
+    from pawl.publish.step import publish
+
+    place = _reports(_choices(folder, None, None, None, reports, False, False))
+    publish(place, slug=slug, pull_request=pull_request, commit=commit, via=via, status=status)
+
+
+@app.command(epilog="Example: pawl run --set digits.train.learning_rate=0.01")
+def run(
+    base: Base = None,
+    sets: Sets = None,
+    folder: Folder = Here,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    no_remote: NoRemote = False,
+    allow_dirty: AllowDirty = False,
+    everything: Everything = False,
+    force: Force = False,
+    pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Plan, reproduce, compare, track, report and gate, in one go; the same on a laptop as on the runner."""
+    from pawl.console import say, show_comparison
+    from pawl.report.document import write_reports
+    from pawl.session import exclusive, open_session
+    from pawl.steps import compare_step, plan_step, reproduce_step, track_step
+
+    choices = _choices(folder, base, sets, config, reports, no_remote, allow_dirty)
+    with exclusive(folder):
+        session = open_session(choices)
+        made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
+        stages = reproduce_step(session, made, head_looks, base_looks, say)
+        comparison = compare_step(session, made, stages)
+        tracking = track_step(session, stages, comparison, say)
+        drawn = pictures and comparison.verdict != "unchanged"
+        write_reports(session.reports, made, stages, comparison, tracking, pictures=drawn)
+    _print_json(comparison) if as_json else show_comparison(comparison, session.reports)
+    if comparison.verdict == "failed":
+        raise typer.Exit(EXIT_STAGE)
+    if not comparison.gate_passed:
+        raise typer.Exit(EXIT_GATE)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
+    try:
+        app()
+        code = 0
+    except PawlError as error:
+        code = _told(str(error), error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code = _told(
+            f"{where}{error.strerror or error}: free space there or make it usable, and try again.", EXIT_INPUT
+        )
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:
+            _told("interrupted; what was complete is kept, nothing half-made is.", EXIT_INTERRUPTED)
+        raise
+    sys.exit(code)
+
+
+def _told(message: str, code: int) -> int:
+    if _Debug.on:
+        import traceback
+
+        traceback.print_exc()
+    typer.echo(f"pawl: {message}", err=True)
+    return code
+
+
+def _choices(
+    folder: Path,
+    base: str | None,
+    sets: list[str] | None,
+    config: Path | None,
+    reports: Path | None,
+    no_remote: bool,
+    allow_dirty: bool,
+) -> Choices:
+    from pawl.session import Choices
+
+    return Choices(folder.absolute(), base, tuple(sets or ()), config, reports, not no_remote, allow_dirty)
+
+
+def _reports(choices: Choices) -> Path:
+    """Where the JSON files are: the folder given, else `reports/` of the DVC repository."""
+    if choices.reports is not None:
+        return choices.reports.absolute()
+    from pawl.pipeline.project import dvc_root
+
+    return dvc_root(choices.folder) / "reports"
+
+
+def _opened(folder: Path, config: Path | None, reports: Path | None, allow_dirty: bool) -> tuple[Session, Plan]:
+    """The session of a plan that is already written, and the plan."""
+    from pawl.schema import Plan
+    from pawl.session import open_session, read_file
+
+    choices = _choices(folder, None, None, config, reports, False, allow_dirty)
+    made = read_file(_reports(choices), "plan.json", Plan, "pawl plan")
+    return open_session(choices, made=made), made
+
+
+def _print_json(value: BaseModel) -> None:
+    typer.echo(value.model_dump_json(indent=1))

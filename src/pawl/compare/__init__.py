@@ -1,0 +1,1 @@
+"""What the results of base and head say about each other."""

@@ -1,0 +1,80 @@
+"""What the terminal shows: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pawl.schema import Comparison, Measured, Plan
+
+_ACTION_WORDS = {"run": "run", "restore": "restore", "unchanged": "unchanged"}
+_CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code != 9}
+
+
+def say(line: str) -> None:
+    """One line of progress; control characters, which a stage's output may carry, do not reach the terminal."""
+    print(line.translate(_CONTROL), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show_plan(plan: Plan) -> None:
+    """The plan as a table: stage, what happens on head and on base, and why."""
+    from rich.text import Text
+
+    table = _table("stage", "head", "base", "because")
+    for stage in plan.stages:
+        because = "; ".join(f"{cause.kind} {_change(cause.what, cause.base, cause.head)}" for cause in stage.causes[:4])
+        row = (stage.name, _ACTION_WORDS[stage.action], stage.base_action, because or stage.note)
+        table.add_row(*(Text(cell.translate(_CONTROL)) for cell in row))
+    _print(f"{plan.head.name} ({plan.head.commit[:10]}) against {plan.base.name} ({plan.base.commit[:10]})", table)
+    for note in plan.notes:
+        _print(note)
+
+
+def show_comparison(comparison: Comparison, reports: Path | None = None) -> None:
+    """The verdict, the metrics as a table, what the gate says, and where the report is."""
+    from rich.text import Text
+
+    table = _table(
+        "metric", f"base {comparison.base.commit[:7]}", f"head {comparison.head.commit[:7]}", "difference", "verdict"
+    )
+    for metric in comparison.metrics[:60]:
+        change = "" if metric.difference is None else f"{metric.difference:+.4g}"
+        name = f"{metric.name}{' *' if metric.primary else ''}"
+        row = (name, _shown(metric.base), _shown(metric.head), change, metric.verdict)
+        table.add_row(*(Text(cell.translate(_CONTROL)) for cell in row))
+    if comparison.metrics:
+        _print(table)
+    if any(metric.primary for metric in comparison.metrics):
+        _print("* primary: the gate is decided by it")
+    _print("", comparison.headline, f"Gate: {'pass' if comparison.gate_passed else 'FAIL'}: {comparison.gate_reason}.")
+    if reports:
+        _print(f"Report:  {(reports / 'report.html').as_uri()}", f"Comment: {reports / 'report.md'}")
+
+
+def _shown(value: Measured) -> str:
+    return f"{value.value:.6g}" if value.value is not None else value.state
+
+
+def _change(what: str, base: str | None, head: str | None) -> str:
+    return what if base is None and head is None else f"{what} {base} -> {head}"
+
+
+def _table(*columns: str):  # type: ignore[no-untyped-def]
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(*items: object) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 140)
+    for item in items:
+        if isinstance(item, str):
+            console.print(item.translate(_CONTROL), markup=False, soft_wrap=True)
+        else:
+            console.print(item)

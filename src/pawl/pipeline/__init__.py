@@ -1,0 +1,1 @@
+"""What has to run, and running it: keys, receipts, plan, reproduce, the base's worktree."""

@@ -1,0 +1,97 @@
+"""Other checkouts of the same repository: the base commit's, and one with parameters set. Both share the cache."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.git import git
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+STATE_FOLDER = ".pawl"
+SET_BRANCH = "pawl-set"
+_IDENTITY = ("-c", "user.name=pawl", "-c", "user.email=pawl@localhost", "-c", "commit.gpgsign=false")
+
+
+def state_folder(top: Path) -> Path:
+    """`.pawl/` at the top of the checkout, which ignores itself, for git and so for DVC."""
+    folder = top / STATE_FOLDER
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def base_checkout(top: Path, commit: str) -> Path:
+    """A checkout of `commit` under `.pawl/base/`; those of other commits are removed."""
+    parent = state_folder(top) / "base"
+    target = parent / commit[:16]
+    for old in parent.iterdir() if parent.is_dir() else []:
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    if (target / ".git").exists() and git(target, "rev-parse", "HEAD", check=False) == commit:
+        git(target, "reset", "--quiet", "--hard")
+    else:
+        _check_out_beside(top, target, commit)
+    return target
+
+
+def set_checkout(top: Path, commit: str, files: dict[str, str], message: str) -> Path:
+    """A checkout under `.pawl/set/`: its branch `pawl-set` is `commit` plus one with `files` (path -> text)."""
+    target = state_folder(top) / "set"
+    _check_out_beside(top, target, commit)
+    git(target, "checkout", "--quiet", "-b", SET_BRANCH)
+    for name, text in files.items():
+        (target / name).write_text(text, encoding="utf-8")
+    git(target, *_IDENTITY, "commit", "--quiet", "--no-verify", "--allow-empty", "--all", "--message", message)
+    return target
+
+
+def _check_out_beside(top: Path, target: Path, commit: str) -> None:
+    """A repository of its own at `target` that borrows the objects of the one at `top`, with `commit` checked out.
+
+    Not a git worktree: DVC takes a worktree inside the checkout for a part of it and finds all its files ignored, and
+    a worktree would have to be registered in, and later removed from, the user's repository. Not `git clone --shared`:
+    that refuses a shallow repository.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    common = (top / git(top, "rev-parse", "--git-common-dir")).resolve()
+    git(target, "init", "--quiet", "--template=", f"--object-format={git(top, 'rev-parse', '--show-object-format')}")
+    info = target / ".git" / "objects" / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "alternates").write_text(f"{common / 'objects'}\n", encoding="utf-8")
+    if (common / "shallow").exists():
+        shutil.copyfile(common / "shallow", target / ".git" / "shallow")
+    git(target, "checkout", "--quiet", "--detach", commit)
+
+
+def share_settings(repo: Repo, other_root: Path) -> None:
+    """Write `.dvc/config.local` of the checkout at `other_root`, so that it has this repository's cache and remotes.
+
+    Addresses relative to a config file mean another place from another folder; here they are written out in full.
+    """
+    from dvc.config import Config
+
+    def plain(value: Any) -> Any:
+        return {key: plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+    def absolute(value: Any) -> Any:
+        return str(Path(value).absolute()) if type(value).__name__ == "RelPath" else value
+
+    cache = plain(dict(repo.config["cache"])) | {"dir": str(repo.cache.local_cache_dir)}
+    remotes = {
+        name: {key: absolute(value) for key, value in plain(settings).items()}
+        for name, settings in repo.config["remote"].items()
+    }
+    core = {key: value for key, value in repo.config["core"].items() if key == "remote"}
+    config = Config(dvc_dir=str(other_root / ".dvc"), validate=False)
+    with config.edit("local", validate=False) as local:
+        local["cache"] = cache
+        local["remote"] = remotes
+        if core:
+            local["core"] = core

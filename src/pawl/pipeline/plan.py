@@ -1,0 +1,164 @@
+"""What has to run, on which side, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pawl.pipeline import receipts
+from pawl.pipeline.causes import find_causes
+from pawl.pipeline.keys import recipe_keys, stage_key, why_unkeyed
+from pawl.pipeline.project import Project, resolve_inputs, stage_name
+from pawl.schema import Cause, Plan, Revision, StageAction, StagePlan
+
+if TYPE_CHECKING:
+    from dvc.stage import PipelineStage
+
+
+@dataclass
+class Look:
+    """What is known of one stage before anything runs."""
+
+    stage: PipelineStage
+    recipe_key: str | None = None
+    stage_key: str | None = None
+    receipt: receipts.Receipt | None = None
+    note: str = ""
+
+
+Looks = dict[str, Look]
+
+
+def look_at(project: Project, stage: PipelineStage, remote: receipts.Remote) -> Look:
+    """The stage's key and receipt as far as they are certain now; a receipt makes its outputs known."""
+    look = Look(stage)
+    locked = _lock_entry(stage)
+    if not resolve_inputs(project, stage):
+        return look
+    unkeyed = why_unkeyed(stage)
+    lock_is_current = locked is not None and locked == _inputs_entry(stage) and not stage.cmd_changed
+    if unkeyed:
+        look.note = f"DVC cannot file its result under a key: {unkeyed}."
+        if lock_is_current and not (stage.is_callback or stage.always_changed):
+            # Nothing better than the lock exists for such a stage; the note says so wherever it is shown.
+            look.receipt = _receipt_from_lock(project, stage, remote)
+    else:
+        look.stage_key = stage_key(stage)
+        assert look.stage_key is not None
+        look.receipt = receipts.find(project, stage, look.stage_key, remote)
+        if lock_is_current and look.receipt is None:
+            look.note = (
+                "dvc.lock has an entry for these inputs, but no run that produced it is on record: not believed."
+            )
+    if look.receipt is not None:
+        receipts.apply(project, stage, look.receipt)
+    return look
+
+
+def look_over(project: Project, remote: receipts.Remote) -> Looks:
+    """Every stage of one side, in running order."""
+    looks = {stage_name(stage): look_at(project, stage, remote) for stage in project.stages}
+    for name, key in recipe_keys(project).items():
+        looks[name].recipe_key = key
+    return looks
+
+
+def make_plan(
+    head: Project,
+    head_looks: Looks,
+    base: Project | None,
+    base_looks: Looks,
+    *,
+    revisions: tuple[Revision, Revision],
+    changed_files: list[str],
+    overrides: tuple[str, ...] = (),
+    everything: bool = False,
+    force: bool = False,
+    notes: tuple[str, ...] = (),
+) -> Plan:
+    """The plan for both sides. `revisions` are base's and head's; `base` is None where that commit has no pipeline.
+
+    Needed are the stages whose recipe differs from base's (with `everything`, all of head's); what has a receipt is
+    restored, the rest runs, and so does whatever a running stage reads and nobody has. `force` runs the needed ones
+    whether or not they have a receipt.
+    """
+    differing = {
+        name
+        for name, look in head_looks.items()
+        if name not in base_looks or look.recipe_key is None or look.recipe_key != base_looks[name].recipe_key
+    }
+    needed = set(head_looks) if everything else differing
+    head_actions = _actions(head, head_looks, needed, force=force)
+    base_actions = _actions(base, base_looks, differing & base_looks.keys(), force=False) if base else {}
+    plans = []
+    for name, look in head_looks.items():
+        before = base_looks.get(name)
+        causes: tuple[Cause, ...] = ()
+        if base is not None and before is not None and name in differing:
+            causes = find_causes(
+                head, look.stage, base, before.stage, (_recipes(head_looks), _recipes(base_looks)), changed_files
+            ) or (Cause(kind="code", what="a folder in which committed files and results lie together"),)
+        plans.append(
+            StagePlan(
+                name=name,
+                action=head_actions[name],
+                base_action="absent" if before is None else _base_action(base_actions, name, differing),
+                causes=causes,
+                recipe_key=look.recipe_key,
+                stage_key=look.stage_key,
+                note=look.note or (before.note if before and name in differing else ""),
+            )
+        )
+    removed = tuple(name for name in base_looks if name not in head_looks) if base else ()
+    return Plan(
+        base=revisions[0],
+        head=revisions[1],
+        overrides=overrides,
+        everything=everything,
+        force=force,
+        stages=tuple(plans),
+        removed_stages=removed,
+        notes=notes,
+    )
+
+
+def _base_action(actions: dict[str, StageAction], name: str, differing: set[str]) -> StageAction | Literal["unneeded"]:
+    action = actions.get(name, "unchanged")
+    return "unneeded" if action == "unchanged" and name not in differing else action
+
+
+def _actions(project: Project, looks: Looks, needed: set[str], *, force: bool) -> dict[str, StageAction]:
+    actions: dict[str, StageAction] = {}
+    for name, look in looks.items():
+        if name not in needed:
+            actions[name] = "unchanged"
+        else:
+            actions[name] = "run" if force or look.receipt is None else "restore"
+    for stage in reversed(project.stages):
+        if actions[stage_name(stage)] == "run":
+            for upstream in project.upstream(stage):
+                if looks[stage_name(upstream)].receipt is None:
+                    actions[stage_name(upstream)] = "run"
+    return actions
+
+
+def _recipes(looks: Looks) -> dict[str, str | None]:
+    return {name: look.recipe_key for name, look in looks.items()}
+
+
+def _lock_entry(stage: PipelineStage) -> dict[str, object] | None:
+    """The inputs as dvc.lock has them, None where it lacks some; before `resolve_inputs` overwrites them."""
+    if not all(item.hash_info for item in (*stage.deps, *stage.outs)):
+        return None
+    return _inputs_entry(stage)
+
+
+def _inputs_entry(stage: PipelineStage) -> dict[str, object]:
+    return {f"{type(dep).__name__} {dep.def_path}": dep.hash_info.value for dep in stage.deps}
+
+
+def _receipt_from_lock(project: Project, stage: PipelineStage, remote: receipts.Remote) -> receipts.Receipt | None:
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    receipt = receipts.Receipt("", "", dict(to_single_stage_lockfile(stage)))
+    return receipt if receipts.local_outputs(project, stage, receipt) else None

@@ -1,0 +1,182 @@
+"""Receipts: proof that a stage with exactly these inputs once produced exactly these outputs.
+
+A receipt is an entry of DVC's run-cache. An entry of `dvc.lock` without one counts for nothing, because a clean git
+merge can put together a lock that no run ever wrote.
+"""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.errors import InputError
+from pawl.pipeline.project import Project, one_line
+
+if TYPE_CHECKING:
+    from dvc.stage import PipelineStage
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One run-cache entry whose digests hold: `value` names the outputs, `key` the inputs."""
+
+    key: str
+    value: str
+    entry: dict[str, Any]
+
+
+@dataclass
+class Remote:
+    """The DVC remote that results may be taken from; contacted only when something is not on this machine."""
+
+    project: Project
+    enabled: bool = True
+    _looked_up: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str | None:
+        """The default remote's name, None where there is none or it is switched off."""
+        return (self.project.repo.config["core"].get("remote") or None) if self.enabled else None
+
+    def fetch_receipts(self, key: str) -> None:
+        """Copy the remote's run-cache entries for `key` into the local run-cache."""
+        if self.name is None or key in self._looked_up:
+            return
+        self._looked_up.add(key)
+        cache = self.project.repo.stage_cache
+        try:
+            odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+            folder = odb.fs.join(odb.path, "runs", key[:2], key)
+            if not odb.fs.exists(folder):
+                return
+            for path in odb.fs.find(folder):
+                target = Path(cache._get_cache_path(key, odb.fs.name(path)))
+                if not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    partial = target.with_name(f".{target.name}.part")
+                    odb.fs.get_file(path, str(partial))
+                    partial.replace(target)
+        except Exception as error:
+            raise self.unreachable(error) from error
+
+    def pull(self, objects: set[Any]) -> None:
+        """Fetch objects into the local cache; what the remote does not have stays missing, without an error."""
+        if self.name is None or not objects:
+            return
+        from dvc.exceptions import FileTransferError
+
+        try:
+            self.project.repo.cloud.pull(objects, remote=self.name)
+        except FileTransferError:
+            return  # the caller looks at what is there
+        except Exception as error:
+            raise self.unreachable(error) from error
+
+    def has(self, objects: set[Any]) -> bool:
+        """Whether the remote holds every one of `objects`."""
+        if self.name is None:
+            return False
+        try:
+            odb = self.project.repo.cloud.get_remote_odb(self.name)
+            return all(odb.exists(item.value) for item in objects)
+        except Exception as error:
+            raise self.unreachable(error) from error
+
+    def unreachable(self, error: Exception) -> InputError:
+        """What to say when the remote does not answer."""
+        url = self.project.repo.config["remote"].get(self.name or "", {}).get("url", "")
+        return InputError(
+            f'the DVC remote "{self.name}" ({url}) cannot be read: {one_line(error)}. '
+            "Check its address and your credentials, or go on without it: --no-remote."
+        )
+
+
+def find(project: Project, stage: PipelineStage, key: str, remote: Remote) -> Receipt | None:
+    """The receipt for `key` whose outputs can be had, or None.
+
+    Of several (a stage that is not deterministic) the one that `dvc.lock` names, else the one with the smallest digest,
+    so that both sides of a comparison pick the same.
+    """
+    receipts = _local(project, key)
+    if not receipts:
+        remote.fetch_receipts(key)
+        receipts = _local(project, key)
+    locked = {out.def_path: out.hash_info.value for out in stage.outs if out.hash_info}
+    receipts.sort(key=lambda receipt: (_outs(receipt) != locked, receipt.value))
+    return next((receipt for receipt in receipts if _available(project, stage, receipt, remote)), None)
+
+
+def apply(project: Project, stage: PipelineStage, receipt: Receipt) -> None:
+    """Give the stage's outputs the hashes of the receipt, and count them as known."""
+    from dvc.stage.loader import StageLoader
+
+    StageLoader.fill_from_lock(stage, receipt.entry)
+    stage.cmd_changed = False
+    for out in stage.outs:
+        out.obj = None
+        project.known[out.fs_path] = out
+
+
+def fetch_outputs(project: Project, stage: PipelineStage, receipt: Receipt, remote: Remote) -> bool:
+    """Bring the outputs into the local cache; whether they all are there now."""
+    copy = _stage_from(project, stage, receipt)
+    if copy.outs_cached():
+        return True
+    remote.pull({out.hash_info for out in copy.outs})
+    if not all(_listing_is_local(out) for out in copy.outs):
+        return False
+    remote.pull(copy.get_used_objs().get(None, set()))
+    return bool(copy.outs_cached())
+
+
+def check_out(project: Project, stage: PipelineStage, receipt: Receipt) -> None:
+    """Put the outputs, which must be in the cache, into the workspace in place of whatever lies there."""
+    with project.repo.lock:
+        _stage_from(project, stage, receipt).checkout(force=True)
+
+
+def local_outputs(project: Project, stage: PipelineStage, receipt: Receipt) -> bool:
+    """Whether all outputs are in the local cache."""
+    return bool(_stage_from(project, stage, receipt).outs_cached())
+
+
+def of_stage(project: Project, stage: PipelineStage, key: str) -> Receipt | None:
+    """The receipt that a stage just earned by running."""
+    outs = {out.def_path: out.hash_info.value for out in stage.outs}
+    return next((receipt for receipt in _local(project, key) if _outs(receipt) == outs), None)
+
+
+def _local(project: Project, key: str) -> list[Receipt]:
+    from dvc.stage.cache import _get_cache_hash
+
+    cache = project.repo.stage_cache
+    folder = Path(cache._get_cache_dir(key))
+    receipts = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        entry = cache._load_cache(key, path.name) if not path.name.startswith(".") else None
+        # An entry counts only under the digests of its own content: a damaged or renamed one is none.
+        if entry and _get_cache_hash(dict(entry)) == path.name and _get_cache_hash(dict(entry), key=True) == key:
+            receipts.append(Receipt(key, path.name, entry))
+    return receipts
+
+
+def _outs(receipt: Receipt) -> dict[str, str]:
+    return {out["path"]: out.get("md5", "") for out in receipt.entry.get("outs", [])}
+
+
+def _available(project: Project, stage: PipelineStage, receipt: Receipt, remote: Remote) -> bool:
+    copy = _stage_from(project, stage, receipt)
+    return bool(copy.outs_cached()) or remote.has({out.hash_info for out in copy.outs})
+
+
+def _listing_is_local(out: Any) -> bool:
+    """A directory's listing must be local before DVC may be asked for what it lists, or DVC asks the terminal."""
+    return not out.hash_info.isdir or out.cache.exists(out.hash_info.value)
+
+
+def _stage_from(project: Project, stage: PipelineStage, receipt: Receipt) -> PipelineStage:
+    """A stage of DVC's that stands for the receipt alone; outputs kept in git are handled through the cache too."""
+    with chdir(project.root):  # DVC makes it at "dvc.yaml" of the current directory
+        return project.repo.stage_cache._create_stage(receipt.entry, wdir=stage.wdir)

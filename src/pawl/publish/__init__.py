@@ -1,0 +1,1 @@
+"""Getting a finished report in front of people."""

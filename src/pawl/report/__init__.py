@@ -1,0 +1,1 @@
+"""The documents that people read, made from the JSON files alone."""

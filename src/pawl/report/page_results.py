@@ -1,0 +1,101 @@
+"""What the HTML report says about results, as plain text for its template to escape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pawl.report.confusion import recall_changes, recalls, usable
+from pawl.report.curves import curve_texts
+from pawl.report.escape import one_line
+from pawl.report.numbers import show_cell, show_change, show_metric, show_recall
+from pawl.report.verdict import PLAIN_MARKS, better_when, in_order, named_metrics
+from pawl.schema import Comparison, Confusion, MetricComparison, Revision
+
+MOST_METRICS = 500
+MOST_CURVES = 60
+MOST_MATRICES = 8
+MOST_HEROES = 6
+
+_TONES = {"no measurable change": "still", "not comparable": "doubt"}
+
+
+def tone(verdict: str) -> str:
+    """The name of the colours that go with a verdict's word and mark."""
+    return _TONES.get(verdict, verdict)
+
+
+def revision_parts(revision: Revision) -> dict[str, str]:
+    """A commit as the page names it."""
+    return {
+        "name": one_line(revision.name, 80),
+        "short": revision.commit[:7],
+        "commit": revision.commit,
+        "subject": one_line(revision.subject, 120),
+    }
+
+
+def _metric(metric: MetricComparison) -> dict[str, Any]:
+    text = show_metric(metric)
+    return {
+        "name": one_line(metric.name, 120),
+        "primary": metric.primary,
+        "better_when": better_when(metric),
+        "base": text.base,
+        "head": text.head,
+        "base_value": metric.base.value if metric.base.value is not None else "",
+        "head_value": metric.head.value if metric.head.value is not None else "",
+        "change": show_change(metric),
+        "change_value": metric.difference if metric.difference is not None else "",
+        "verdict": metric.verdict,
+        "mark": PLAIN_MARKS[metric.verdict],
+        "tone": tone(metric.verdict),
+        "reason": one_line(metric.reason, 400),
+    }
+
+
+def hero_parts(comparison: Comparison) -> list[dict[str, Any]]:
+    """The primary metrics, large."""
+    return [_metric(item.metric) for item in named_metrics(comparison)[:MOST_HEROES]]
+
+
+def metric_parts(comparison: Comparison) -> dict[str, Any]:
+    """The table of metrics."""
+    metrics = in_order(comparison.metrics)
+    return {"metrics": [_metric(m) for m in metrics[:MOST_METRICS]], "metrics_more": len(metrics) - MOST_METRICS}
+
+
+def curve_parts(comparison: Comparison) -> dict[str, Any]:
+    """The curves as numbers."""
+    shown = []
+    for curve in comparison.curves[:MOST_CURVES]:
+        sides = [
+            {"side": side, "shape": text.shape, "first": text.first, "best": text.best, "last": text.last}
+            for side, text in zip(("base", "head"), curve_texts(curve), strict=True)
+            if text
+        ]
+        shown.append({"group": one_line(curve.group, 60), "name": one_line(curve.name, 60), "sides": sides})
+    return {"curves": shown, "curves_more": len(comparison.curves) - MOST_CURVES}
+
+
+def _matrix(confusion: Confusion) -> dict[str, Any]:
+    parts: dict[str, Any] = {"name": one_line(confusion.name, 80), "rows": [], "labels": [], "sides": ""}
+    if not usable(confusion):
+        return parts
+    labels = [one_line(label, 30) for label in confusion.labels]
+    base, head = confusion.base, confusion.head
+    shares = recalls(head if head is not None else base)
+    changes = recall_changes(confusion)
+    for i, label in enumerate(labels):
+        cells = [
+            {"text": show_cell(base[i][j] if base else None, head[i][j] if head else None, i == j), "hit": i == j}
+            for j in range(len(labels))
+        ]
+        parts["rows"].append({"label": label, "cells": cells, "recall": show_recall(shares[i], changes[i])})
+    sides = "base → head where they differ" if base and head else ("head only" if head else "base only")
+    return {**parts, "labels": labels, "sides": sides}
+
+
+def confusion_parts(comparison: Comparison) -> dict[str, Any]:
+    """The confusion matrices as numbers."""
+    matrices = [_matrix(confusion) for confusion in comparison.confusions[:MOST_MATRICES]]
+    return {"confusions": matrices, "confusions_more": len(comparison.confusions) - MOST_MATRICES}

@@ -1,0 +1,93 @@
+"""The steps as functions: each reads what the one before wrote, and writes one file under `reports/`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pawl.schema import Comparison, Plan, Stages, Tracking
+from pawl.session import Session, write_file
+
+if TYPE_CHECKING:
+    from pawl.pipeline.plan import Looks
+    from pawl.pipeline.receipts import Remote
+
+Say = Callable[[str], None]
+
+
+def plan_step(session: Session, *, everything: bool = False, force: bool = False) -> tuple[Plan, Looks, Looks]:
+    """Decide what runs, and write `plan.json`."""
+    from pawl.pipeline.plan import look_over, make_plan
+
+    head_looks = look_over(session.head, _remote(session, head=True))
+    base_looks = head_looks
+    if not session.is_same:
+        base_looks = look_over(session.base, _remote(session, head=False)) if session.base else {}
+    plan = make_plan(
+        session.head,
+        head_looks,
+        session.base,
+        base_looks,
+        revisions=(session.base_revision, session.head_revision),
+        changed_files=session.changed_files,
+        overrides=session.overrides,
+        everything=everything,
+        force=force,
+        notes=session.notes,
+    )
+    write_file(session.reports, "plan.json", plan)
+    return plan, head_looks, base_looks
+
+
+def reproduce_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks, say: Say) -> Stages:
+    """Restore or run what the plan names, and write `stages.json`."""
+    from pawl.pipeline.reproduce import Worker, reproduce
+
+    environment = dict(os.environ)
+    forced = frozenset(s.name for s in plan.stages if s.action == "run") if plan.force else frozenset()
+    allowed = session.config.stage_environment
+    head = Worker(
+        "head",
+        session.head,
+        head_looks,
+        _remote(session, head=True),
+        session.reports,
+        environment,
+        allowed,
+        say,
+        forced,
+    )
+    base = None
+    if session.base is not None and not session.is_same:
+        remote = _remote(session, head=False)
+        base = Worker("base", session.base, base_looks, remote, session.reports, environment, allowed, say)
+    stages = reproduce(head, base, plan)
+    write_file(session.reports, "stages.json", stages)
+    return stages
+
+
+def compare_step(session: Session, plan: Plan, stages: Stages) -> Comparison:
+    """Judge the results, and write `comparison.json`."""
+    from pawl.compare.comparison import compare
+
+    comparison = compare(plan, stages, session.head, session.base, session.rules)
+    write_file(session.reports, "comparison.json", comparison)
+    return comparison
+
+
+def track_step(session: Session, stages: Stages, comparison: Comparison, say: Say) -> Tracking:
+    """Log what was trained to MLflow, and write `tracking.json`. A server that does not answer stops nothing."""
+    from pawl.tracking.log import track
+
+    tracking = track(session, stages, comparison, say)
+    write_file(session.reports, "tracking.json", tracking)
+    return tracking
+
+
+def _remote(session: Session, *, head: bool) -> Remote:
+    from pawl.pipeline.receipts import Remote
+
+    project = session.head if head else session.base
+    assert project is not None
+    return Remote(project, session.use_remote)

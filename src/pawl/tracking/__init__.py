@@ -1,0 +1,1 @@
+"""MLflow: one run for each stage key."""

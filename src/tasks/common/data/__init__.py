@@ -1,0 +1,1 @@
+"""Needed by every stage after fetch: tables, manifests, splits."""

@@ -1,0 +1,1 @@
+"""Needed by evaluate: metrics and predictions."""

@@ -1,0 +1,1 @@
+"""Needed by train: seeds, training loops, histories, the key of the stage."""

@@ -1,0 +1,1 @@
+"""Needed by train and evaluate: cards, weight files, devices."""

@@ -1,0 +1,1 @@
+"""Needed by every stage: parameters, paths, whole files, progress, errors."""

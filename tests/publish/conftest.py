@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from tests.fakes.github import FakeGitHub
+from tests.publish.desk import TOKEN, Desk
+
+# A shared runner is slow now and then; that is no finding.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with FakeGitHub() as github:
+        github.add_token(TOKEN)
+        github.add_pull_request("acme/ct", 7)
+        yield Desk(github)
+
+
+@pytest.fixture
+def ours() -> Callable[..., str]:
+    """The text of a comment as an earlier run of ours left it."""
+
+    def text(body: str = "earlier", run: int = 50, attempt: int = 1, title: str = "pawl") -> str:
+        return (
+            f"{body}\n\n<!-- pawl run={run} attempt={attempt} commit={'d' * 40} -->\n\n"
+            f'![](https://cml.dev/watermark.png#{"d" * 40} "CML watermark {title}")'
+        )
+
+    return text

@@ -1,0 +1,65 @@
+"""Roots with a params.yaml to run stages in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.common.stage.params import read_params
+from tasks.common.stage.paths import TaskPaths
+
+REPOSITORY = Path(__file__).parents[2]
+RUNNER = Path(__file__).parent / "run_stages.py"
+
+CONFIGURATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "torch": ("digits", {"framework": "torch"}),
+    "tensorflow": ("digits", {"framework": "tensorflow"}),
+    "logistic_regression": ("tabular", {"model": "logistic_regression"}),
+    "svc": ("tabular", {"model": "svc"}),
+    "mlp": ("tabular", {"model": "mlp"}),
+}
+
+
+def change_params(root: Path, changes: Mapping[str, Any]) -> None:
+    """Set dotted keys in the params.yaml of `root`; None takes a key away."""
+    yaml = YAML()
+    path = root / "params.yaml"
+    content = yaml.load(path.read_text())
+    for dotted, value in changes.items():
+        *parents, key = dotted.split(".")
+        block = content
+        for parent in parents:
+            block = block[parent]
+        if value is None:
+            del block[key]
+        else:
+            block[key] = value
+    with path.open("w") as file:
+        yaml.dump(content, file)
+
+
+def run_stages(jobs: list[tuple[str, str, Path]], **environment: str) -> dict[str, list[str]]:
+    """Run (stage, task, root) jobs in one new process; the files of `tasks` that it had imported after each."""
+    words = [f"{stage} {task} {root}" for stage, task, root in jobs]
+    done = subprocess.run(
+        [sys.executable, str(RUNNER), str(REPOSITORY), *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"DVC_NO_ANALYTICS": "1", "PAWL_STAGE_KEY": ""} | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    imported: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return imported
+
+
+def params_of(paths: TaskPaths, stage: str) -> Any:
+    """The parameters of a stage, as the stage reads them."""
+    module = __import__(f"tasks.{paths.task}.{stage}", fromlist=["Params"])
+    return read_params(paths.root, paths.task, stage, module.Params)

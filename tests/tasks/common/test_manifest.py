@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.common.data.manifest import (
+    Example,
+    content_digest,
+    label_order,
+    name_examples,
+    read_manifest,
+    write_manifest,
+)
+from tasks.common.stage.errors import TaskError
+
+
+def example(number: int, split: str, label: str) -> Example:
+    return Example(f"id{number}", split, label, f"digest{number}", f"group{number}", f"line {number}")
+
+
+SOUND = [
+    example(3 * row + column, split, label)
+    for row, label in enumerate(("yes", "no, or not yet"))
+    for column, split in enumerate(("train", "validation", "test"))
+]
+
+
+def test_a_manifest_survives_its_file(tmp_path):
+    write_manifest(tmp_path, SOUND, "here")
+    assert read_manifest(tmp_path) == tuple(SOUND)
+
+
+@pytest.mark.parametrize(
+    ("examples", "words"),
+    [
+        ([*SOUND, replace(SOUND[0], id="new", split="test", group="new")], ("same digest", "train", "test", "new")),
+        ([*SOUND, replace(SOUND[0], id="new", split="test", digest="new")], ("same group", "id0")),
+        ([*SOUND, replace(SOUND[0])], ("id0", "2 examples")),
+        (SOUND[:-1], ('"no, or not yet"', "test split")),
+        (SOUND[1:], ('"yes"', "train split")),
+        (SOUND[:3], ("at least 2 classes",)),
+    ],
+)
+def test_leaks_and_gaps_are_errors_that_name_them(tmp_path, examples, words):
+    with pytest.raises(TaskError) as caught:
+        write_manifest(tmp_path, examples, "here")
+    assert all(word in str(caught.value) for word in ("here", *words))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "id,split\n1,train\n", "id,split,label,digest,group,source\n1,2\n", "\x00"])
+def test_a_broken_manifest_says_what_to_do(tmp_path, content):
+    (tmp_path / "manifest.csv").write_text(content)
+    with pytest.raises(TaskError, match="run the stage prepare again"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_that_was_edited_is_checked_again(tmp_path):
+    write_manifest(tmp_path, SOUND, "here")
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text() + "other,test,yes,digest0,group0,line 9\n")
+    with pytest.raises(TaskError, match="same digest"):
+        read_manifest(tmp_path)
+
+
+@given(st.lists(st.sampled_from(["a" * 20, "b" * 20, "a" * 16 + "b" * 4, "c" * 20])))
+def test_ids_are_unique_and_follow_the_content(digests):
+    ids = name_examples(digests)
+    assert len(set(ids)) == len(ids)
+    assert all(name.startswith(digest[:16]) for name, digest in zip(ids, digests, strict=True))
+
+
+@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
+def test_a_digest_tells_apart_what_only_its_borders_tell_apart(one, other):
+    assert (content_digest(*one) == content_digest(*other)) == (one == other)
+
+
+def test_labels_that_are_numbers_are_in_order_of_value():
+    assert label_order(["10", "9", "b", "9", "a"]) == ("9", "10", "a", "b")
