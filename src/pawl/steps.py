@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pawl.schema import Comparison, Plan, Stages, Tracking
+from pawl.schema import Comparison, Plan, Side, Stages, Tracking
 from pawl.session import Session, write_file
 
 if TYPE_CHECKING:
     from pawl.pipeline.plan import Looks
-    from pawl.pipeline.receipts import Remote
+    from pawl.pipeline.project import Project
 
 Say = Callable[[str], None]
 
@@ -19,11 +18,12 @@ Say = Callable[[str], None]
 def plan_step(session: Session, *, everything: bool = False, force: bool = False) -> tuple[Plan, Looks, Looks]:
     """Decide what runs, and write `plan.json`."""
     from pawl.pipeline.plan import look_over, make_plan
+    from pawl.pipeline.receipts import Remote
 
-    head_looks = look_over(session.head, _remote(session, head=True))
+    head_looks = look_over(session.head, Remote(session.head, session.use_remote))
     base_looks = head_looks
     if not session.is_same:
-        base_looks = look_over(session.base, _remote(session, head=False)) if session.base else {}
+        base_looks = look_over(session.base, Remote(session.base, session.use_remote)) if session.base else {}
     plan = make_plan(
         session.head,
         head_looks,
@@ -42,26 +42,29 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
 
 def reproduce_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks, say: Say) -> Stages:
     """Restore or run what the plan names, and write `stages.json`."""
+    from pawl.pipeline.receipts import Remote
     from pawl.pipeline.reproduce import Worker, reproduce
 
-    environment = dict(os.environ)
-    forced = frozenset(s.name for s in plan.stages if s.action == "run") if plan.force else frozenset()
-    allowed = session.config.stage_environment
-    head = Worker(
-        "head",
-        session.head,
-        head_looks,
-        _remote(session, head=True),
-        session.reports,
-        environment,
-        allowed,
-        say,
-        forced,
-    )
+    forced = {s.name for s in plan.stages if s.action == "run"} if plan.force else set()
+    unchanged = {s.name for s in plan.stages if s.action == "unchanged"}
+
+    def worker(side: Side, project: Project, looks: Looks, force: set[str], same: set[str]) -> Worker:
+        return Worker(
+            side=side,
+            project=project,
+            looks=looks,
+            remote=Remote(project, session.use_remote),
+            reports=session.reports,
+            allowed=session.config.stage_environment,
+            say=say,
+            force=frozenset(force),
+            unchanged=frozenset(same),
+        )
+
+    head = worker("head", session.head, head_looks, forced, unchanged)
     base = None
     if session.base is not None and not session.is_same:
-        remote = _remote(session, head=False)
-        base = Worker("base", session.base, base_looks, remote, session.reports, environment, allowed, say)
+        base = worker("base", session.base, base_looks, set(), set())
     stages = reproduce(head, base, plan)
     write_file(session.reports, "stages.json", stages)
     return stages
@@ -83,11 +86,3 @@ def track_step(session: Session, stages: Stages, comparison: Comparison, say: Sa
     tracking = track(session, stages, comparison, say)
     write_file(session.reports, "tracking.json", tracking)
     return tracking
-
-
-def _remote(session: Session, *, head: bool) -> Remote:
-    from pawl.pipeline.receipts import Remote
-
-    project = session.head if head else session.base
-    assert project is not None
-    return Remote(project, session.use_remote)

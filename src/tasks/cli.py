@@ -32,31 +32,46 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @app.command()
 def fetch(task: TaskName, debug: Debug = False) -> None:
-    """Write the raw data to data/TASK/raw. Example: tasks fetch digits."""
+    """Write the raw data to data/TASK/raw.
+
+    Example: tasks fetch digits
+    """
     _run("fetch", task, debug)
 
 
 @app.command()
 def prepare(task: TaskName, debug: Debug = False) -> None:
-    """Check and split the raw data into data/TASK/prepared. Example: tasks prepare digits."""
+    """Check and split the raw data into data/TASK/prepared.
+
+    Example: tasks prepare digits
+    """
     _run("prepare", task, debug)
 
 
 @app.command()
 def train(task: TaskName, debug: Debug = False) -> None:
-    """Train the model into models/TASK, with its history in results/TASK. Example: tasks train digits."""
+    """Train the model into models/TASK, with its history in results/TASK.
+
+    Example: tasks train digits
+    """
     _run("train", task, debug)
 
 
 @app.command()
 def evaluate(task: TaskName, debug: Debug = False) -> None:
-    """Judge the model on the test split, into results/TASK. Example: tasks evaluate digits."""
+    """Judge the model on the test split, into results/TASK.
+
+    Example: tasks evaluate digits
+    """
     _run("evaluate", task, debug)
 
 
 @app.command(name="list")
 def list_tasks() -> None:
-    """List the tasks of params.yaml and what each is. Example: tasks list."""
+    """List the tasks of params.yaml and what each is.
+
+    Example: tasks list
+    """
     root = find_root(Path.cwd())
     names = read_tasks(root)
     width = max(len(name) for name in names)
@@ -67,7 +82,7 @@ def list_tasks() -> None:
 def main() -> None:
     """Entry point: exit code 0, 2 for what a user can put right, or the stage's own."""
     try:
-        app()
+        app(prog_name="tasks")
     except TaskError as error:
         say(f"error: {error}")
         sys.exit(EXIT_INPUT)

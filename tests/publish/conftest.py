@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from tests.fakes.github import FakeGitHub
 from tests.publish.desk import TOKEN, Desk
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.github import FakeGitHub
-
 from pawl.publish.comment import Posted, post_comment
 from pawl.publish.environment import Target
 from pawl.publish.retry import Patience
+from tests.fakes.github import FakeGitHub
 
 TOKEN = "ghs_secret0123456789"
 COMMIT = "c" * 40
@@ -25,11 +24,22 @@ class Desk:
     said: list[str] = field(default_factory=list)
 
     def target(self, **more: Any) -> Target:
-        given = {"repository": "acme/ct", "pull_request": 7, "api_url": self.github.url, "token": TOKEN, "run": 100}
+        given: dict[str, Any] = {
+            "repository": "acme/ct",
+            "pull_request": 7,
+            "api_url": self.github.url,
+            "token": TOKEN,
+            "run": 100,
+        }
         return Target(**(given | more))
 
     def patience(self, **more: Any) -> Patience:
-        given = {"sleep": self.slept.append, "now": lambda: NOW, "jitter": lambda: 1.0, "request_seconds": 5}
+        given: dict[str, Any] = {
+            "sleep": self.slept.append,
+            "now": lambda: NOW,
+            "jitter": lambda: 1.0,
+            "request_seconds": 5,
+        }
         return Patience(**(given | more))
 
     def post(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.publish.desk import COMMIT, Desk
 
 from pawl.errors import InputError
 from pawl.publish.mark import body_budget_units
+from tests.publish.desk import COMMIT, Desk
 
 Text = Callable[..., str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pawl.errors import InputError
@@ -69,6 +69,7 @@ def test_any_text_can_be_asked(text: str) -> None:
     assert stamp_in(text, "pawl") is None
 
 
+@example("a\0b\ud800", "pawl", Stamp(1, 1, "c" * 40))
 @given(BODIES, TITLES, STAMPS)
 def test_the_whole_can_be_written_and_has_no_nul(body: str, title: str, stamp: Stamp) -> None:
     text = compose(body, title, stamp)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.publish.desk import COMMIT, Desk
 
 from pawl.errors import InputError, ServiceError
 from pawl.publish.status import set_status, shortened
+from tests.publish.desk import COMMIT, Desk
 
 
 def test_a_status_arrives_whole(desk: Desk) -> None:

@@ -20,7 +20,7 @@ ACTED_UPON = {
     "commit": re.compile(r"[0-9a-fA-F]{7,}"),
     "emoji": re.compile(r":[A-Za-z0-9+_-]+:"),
     "address": re.compile(r"(?i)https?:/|ftp:/|mailto:\w|www\.\S"),
-    "mathematics": re.compile(r"\$[^$]*\$"),
+    "mathematics": re.compile(r"\$[^$]+\$"),
     "direction": re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]"),
     "control": re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]"),
 }

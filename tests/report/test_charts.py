@@ -64,14 +64,8 @@ def test_pictures_are_sharp_and_see_through() -> None:
 def test_hostile_names_are_text_in_a_picture() -> None:
     for picture in draw_pictures(hostile().comparison):
         root = ET.fromstring(picture.svg)
-        assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
-            "svg",
-            "g",
-            "path",
-            "text",
-            "line",
-            "rect",
-        }
+        elements = {element.tag.removeprefix(SVG) for element in root.iter()}
+        assert elements <= {"svg", "g", "path", "text", "line", "rect"}
         assert not any("\u202e" in text for text in texts(picture.svg))
 
 
@@ -81,7 +75,9 @@ def test_labels_that_look_alike_when_short_keep_their_own_rows() -> None:
         update={"labels": labels, "base": None, "head": ((1, 2, 3), (4, 5, 6), (7, 8, 9))}
     )
     (picture,) = draw_pictures(examples.comparison(curves=(), confusions=(confusion,)))
-    assert {str(i) for i in range(1, 10)} <= set(texts(picture.svg))
+    rows = [text for text in texts(picture.svg) if text.startswith("a very")]
+    assert len(rows) == 6
+    assert len(set(rows)) == 3
 
 
 def test_what_cannot_be_drawn_is_left_to_the_text() -> None:
@@ -89,6 +85,23 @@ def test_what_cannot_be_drawn_is_left_to_the_text() -> None:
     wide = s.Confusion(name="w", path="p", labels=many, base=None, head=examples.square(many, 3, {}))
     ragged = s.Confusion(name="r", path="p", labels=("a", "b"), base=((1,),), head=None)
     assert draw_pictures(examples.comparison(curves=(), confusions=(wide, ragged))) == []
+
+
+def test_values_of_all_sizes_can_be_drawn() -> None:
+    steps = tuple(float(i) for i in range(4))
+    curves = tuple(
+        s.Curve(name=name, group="g", path="p", base=None, head=s.Series(steps=steps, values=values))
+        for name, values in {
+            "wide": (1e-290, 1.0, 1e290, 1e299),
+            "beyond": (5e-324, 1e308, -1e308, 0.0),
+            "flat": (0.5,) * 4,
+            "negative": (-1.0, -1e-9, -1e9, 0.0),
+        }.items()
+    )
+    (picture,) = draw_pictures(examples.comparison(curves=curves, confusions=()))
+    assert {"wide", "beyond", "flat", "negative"} <= set(texts(picture.svg))
+    assert not any("NaN" in text or "Infinity" in text for text in texts(picture.svg))
+    assert len(texts(picture.svg)) < 80
 
 
 @given(st.lists(st.text(max_size=80), max_size=6))

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pawl.report.escape import code, code_cell, fence, lines, one_line, prose, safe_address, utf16_units
+from pawl.report.escape import (
+    ZERO_WIDTH_SPACE,
+    code,
+    code_cell,
+    fence,
+    lines,
+    one_line,
+    prose,
+    safe_address,
+    utf16_units,
+)
 from pawl.report.markdown import bullets, table
 
 from .hostile import HOSTILE
@@ -26,6 +36,10 @@ FRAGMENTS = (
 hostile_texts = st.one_of(
     st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=3)), max_size=12).map("".join), st.text(max_size=60)
 )
+
+
+# The schema refuses half of a surrogate pair, so none reaches a whole report.
+schema_texts = hostile_texts.map(lambda text: text.encode("utf-8", "ignore").decode())
 
 
 def framed(markdown: str) -> str:
@@ -50,6 +64,15 @@ def test_prose_is_only_text_and_wakes_nothing(text: str) -> None:
     assert structure(framed(written)) == structure(framed("a"))
     assert acted_upon(framed(written)) == []
     assert foreign_markup(framed(written)) == []
+
+
+@given(hostile_texts)
+@example("&lt; &#64; \\")
+@example("$a$")
+def test_prose_says_what_it_was_given(text: str) -> None:
+    parts = [child.content for token in tokens(f"a {prose(text)}") for child in token.children or []]
+    said = "".join(part for part in parts if part not in ("<span>", "</span>"))
+    assert said.replace(ZERO_WIDTH_SPACE, "").strip() == f"a {one_line(text, 400).strip()}".strip()
 
 
 @given(hostile_texts)

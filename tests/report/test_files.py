@@ -55,7 +55,7 @@ def test_a_refused_write_leaves_the_old_files_and_nothing_else(tmp_path: Path) -
 def test_a_full_device_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    def on_full_device(dir: Path, prefix: str, suffix: str) -> tuple[int, str]:
+    def on_full_device(dir: Path, prefix: str, suffix: str) -> tuple[int, str]:  # noqa: A002
         name = Path(dir) / f"{prefix}x{suffix}"
         name.touch()
         return os.open("/dev/full", os.O_WRONLY), str(name)
@@ -115,6 +115,7 @@ def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
-    loaded = "import sys, pawl.report.document; print(sorted({'altair', 'jinja2', 'vl_convert', 'pandas'} & set(sys.modules)))"
+    heavy = "{'altair', 'jinja2', 'vl_convert', 'pandas'}"
+    loaded = f"import sys, pawl.report.document; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"

@@ -39,9 +39,11 @@ def test_the_examples_in_the_docstrings(module: object) -> None:
         (0.9, 0.9104, 0.01, ("0.9000", "0.9104", "+0.0104")),
         (0.9, 0.90000123, 0.01, ("0.9000", "0.9000", "+1.2×10⁻⁶")),
         (0.97222222, 0.97222223, 0.0, ("0.972222", "0.972222", "+1.0×10⁻⁸")),
+        (0.0, 1.5, 100.0, ("0", "2", "+1.5")),
         (360, 365, 0, ("360", "365", "+5")),
         (1437, 1437, 0, ("1,437", "1,437", "±0")),
         (-0.5, -1.5, 0.1, ("−0.50", "−1.50", "−1.00")),
+        (-0.00001, 0.25, 0.01, ("0.000", "0.250", "+0.250")),
         (0.0, 0.25, 0.01, ("0.000", "0.250", "+0.250")),
         (1234.5, 1000.0, 1.0, ("1,234", "1,000", "−234")),
         (3.1e-9, 4.2e-9, 0, ("3.100×10⁻⁹", "4.200×10⁻⁹", "+1.1×10⁻⁹")),
@@ -58,6 +60,7 @@ def test_digits_follow_the_difference_and_the_tolerance(
 
 @given(finite, finite, st.floats(0, 1e3))
 @example(1e307, 1e-308, 0.0)
+@example(0.0, 1.5, 100.0)
 def test_a_difference_keeps_its_sign_and_never_rounds_away(base: float, head: float, tolerance: float) -> None:
     text = show_metric(metric("m", base, head, verdict="better", tolerance=tolerance))
     difference = head - base
@@ -71,9 +74,10 @@ def test_a_difference_keeps_its_sign_and_never_rounds_away(base: float, head: fl
     assert as_float(text.head) == pytest.approx(head, abs=max(size * 6e-3, tolerance))
 
 
-@given(finite)
-def test_a_lone_number_keeps_four_digits(value: float) -> None:
-    assert as_float(show_number(value)) == pytest.approx(value, rel=1e-3)
+@given(st.one_of(finite, st.floats(-1, 1)))
+@example(0.00022371)
+def test_a_lone_number_keeps_four_digits_or_six_decimals(value: float) -> None:
+    assert as_float(show_number(value)) == pytest.approx(value, rel=1e-3, abs=6e-7 if abs(value) > 1e-4 else 0)
 
 
 @pytest.mark.parametrize(

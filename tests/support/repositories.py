@@ -104,5 +104,10 @@ def pawl(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> s
 
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), **(env or {})}
     return subprocess.run(
-        [sys.executable, "-m", "pawl", *arguments], cwd=root, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "pawl", *arguments],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )

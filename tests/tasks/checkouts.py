@@ -29,7 +29,7 @@ CONFIGURATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 def change_params(root: Path, changes: Mapping[str, Any]) -> None:
     """Set dotted keys in the params.yaml of `root`; None takes a key away."""
-    yaml = YAML()
+    yaml = YAML(typ="safe", pure=True)
     path = root / "params.yaml"
     content = yaml.load(path.read_text())
     for dotted, value in changes.items():
@@ -46,7 +46,7 @@ def change_params(root: Path, changes: Mapping[str, Any]) -> None:
 
 
 def run_stages(jobs: list[tuple[str, str, Path]], **environment: str) -> dict[str, list[str]]:
-    """Run (stage, task, root) jobs in one new process; the files of `tasks` that it had imported after each."""
+    """Run (stage, task, root) jobs in one new process; the files of `tasks` that each `stage task` imported."""
     words = [f"{stage} {task} {root}" for stage, task, root in jobs]
     done = subprocess.run(
         [sys.executable, str(RUNNER), str(REPOSITORY), *words],

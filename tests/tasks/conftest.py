@@ -16,34 +16,47 @@ from tests.tasks.checkouts import CONFIGURATIONS, REPOSITORY, change_params, run
 
 @dataclass(frozen=True)
 class Finished:
-    """Where the stages of each configuration ran, and what they imported."""
+    """Where the stages of each configuration ran, and the files that each `stage task` imported."""
 
     paths: Mapping[str, TaskPaths]
-    imported: Mapping[tuple[str, str], list[str]]
+    imported: Mapping[str, list[str]]
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """All stages of all five configurations, once a session: about 40 s, most of it imports of torch and TensorFlow."""
+    """All stages of all configurations, once a session: about 25 s, most of it imports of torch and TensorFlow."""
     folder = tmp_path_factory.mktemp("finished")
     paths: dict[str, TaskPaths] = {}
-    imported: dict[tuple[str, str], list[str]] = {}
-    first_of_task: dict[str, Path] = {}
+    jobs: list[tuple[str, str, Path]] = []
     for name, (task, changes) in CONFIGURATIONS.items():
         root = folder / name
         root.mkdir()
         shutil.copy(REPOSITORY / "params.yaml", root)
         change_params(root, {f"{task}.train.{key}": value for key, value in changes.items()})
         paths[name] = TaskPaths(root, task)
-        if task in first_of_task:
-            shutil.copytree(first_of_task[task] / "data", root / "data")
-            continue
-        first_of_task[task] = root
-        for stage in ("fetch", "prepare", "train", "evaluate"):
-            imported[stage, task] = run_stages([(stage, task, root)])[stage]
-    others = [name for name, at in paths.items() if at.root not in first_of_task.values()]
-    run_stages([(stage, paths[n].task, paths[n].root) for n in others for stage in ("train", "evaluate")])
-    return Finished(paths, imported)
+        jobs += [(stage, task, root) for stage in ("fetch", "prepare", "train", "evaluate")]
+    return Finished(paths, run_stages(jobs))
+
+
+@pytest.fixture(scope="session")
+def trained_again(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, TaskPaths]:
+    """The same, but in another folder, process, order of sets and order of stages; and two with another seed."""
+    folder = tmp_path_factory.mktemp("again")
+    paths: dict[str, TaskPaths] = {}
+    seeds = {"torch": 2, "mlp": 2}
+    for name, first in reversed(finished.paths.items()):
+        for root, changes in (
+            (folder / name, {}),
+            (folder / f"{name} other seed", {f"{first.task}.train.seed": seeds.get(name)}),
+        ):
+            if None in changes.values():
+                continue
+            shutil.copytree(first.root / "data", root / "data")
+            shutil.copy(first.root / "params.yaml", root)
+            change_params(root, changes)
+            paths[root.name] = TaskPaths(root, first.task)
+    run_stages([("train", at.task, at.root) for at in paths.values()], PYTHONHASHSEED="7")
+    return paths
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def read(paths, dotted):
 @pytest.mark.parametrize(("dotted", "value"), all_keys())
 def test_every_key_is_needed_and_has_a_type(checkout, dotted, value):
     task = dotted.split(".")[0]
-    with pytest.raises(TaskError, match="params.yaml") as caught:
+    with pytest.raises(TaskError, match=r"params\.yaml") as caught:
         read(checkout(task, {dotted: WRONG[type(value)]}), dotted)
     assert dotted in str(caught.value)
     assert str(WRONG[type(value)]) in str(caught.value)

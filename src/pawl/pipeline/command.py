@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import signal
 import subprocess
 import time
@@ -77,14 +79,30 @@ def tail(log: Path, lines: int = 30) -> str:
 def _follow(process: subprocess.Popen[bytes], source: BinaryIO, line: Callable[[str], None]) -> tuple[int, int]:
     """Exit code and peak memory in bytes, passing on whole lines as they are written."""
     pending = b""
+    # The kernel counts what a process was before its exec, which is pawl itself: no use for a process smaller than that.
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sampled = 0
     while True:
+        sampled = max(sampled, _resident_peak(process.pid))
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         pending = _pass_on(pending + source.read(), line)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             _pass_on(pending + b"\n", line)
-            return process.returncode, usage.ru_maxrss * 1024
+            peak = usage.ru_maxrss * 1024
+            return process.returncode, peak if peak > floor else sampled
         time.sleep(_POLL_SECONDS)
+
+
+def _resident_peak(pid: int) -> int:
+    """The largest peak of a living process and its children, in bytes; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return max([int(found.group(1)) * 1024 if found else 0, *(_resident_peak(int(child)) for child in children)])
 
 
 def _pass_on(data: bytes, line: Callable[[str], None]) -> bytes:

@@ -48,6 +48,8 @@ class Remote:
         cache = self.project.repo.stage_cache
         try:
             odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+            if odb.fs.protocol in ("http", "https"):
+                return  # they cannot list what they hold, so DVC keeps no run-cache there either
             folder = odb.fs.join(odb.path, "runs", key[:2], key)
             if not odb.fs.exists(folder):
                 return

@@ -35,10 +35,11 @@ class Worker:
     looks: Looks
     remote: receipts.Remote
     reports: Path
-    environment: dict[str, str]
     allowed: list[str]
     say: Say
     force: frozenset[str] = frozenset()
+    unchanged: frozenset[str] = frozenset()
+    """Stages with the same recipe on both sides, whose results are at most brought back for others to read."""
     results: dict[str, StageResult] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     """Stages whose outputs are in the workspace as their receipt has them."""
@@ -73,7 +74,8 @@ class Worker:
         receipts.check_out(self.project, look.stage, look.receipt)
         self._write_lock(look.stage)
         self.present.add(stage_name(look.stage))
-        self._record(look, "restored", seconds=time.monotonic() - start)
+        outcome = "unchanged" if stage_name(look.stage) in self.unchanged else "restored"
+        self._record(look, outcome, seconds=time.monotonic() - start)
         return True
 
     def _make(self, look: Look) -> bool:
@@ -106,8 +108,7 @@ class Worker:
         from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
         stage, repo = look.stage, self.project.repo
-        base_env = prepare_kwargs(stage)["env"] | {k: v for k, v in self.environment.items() if k.startswith("PAWL_")}
-        env = stage_environment(base_env, self.allowed, Path(repo.root_dir), look.stage_key)
+        env = stage_environment(prepare_kwargs(stage)["env"], self.allowed, Path(repo.root_dir), look.stage_key)
         shell = get_executable()
         commands = [
             made if isinstance(made := _make_cmd(shell, cmd), list) else ["/bin/sh", "-c", made]
@@ -244,7 +245,7 @@ def _fetch_data(project: Project, out: Output) -> None:
     if out.exists:
         if out.workspace_status():
             raise InputError(
-                f"{place} is not what {out.stage.relpath} records: run `dvc add` (or `dvc commit`) and commit the "
+                f"{place} is not what {project.relative(out.stage.path)} records: run `dvc add` (or `dvc commit`) and commit the "
                 "change, or bring the recorded data back with `dvc checkout --force`."
             )
         return

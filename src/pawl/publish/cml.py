@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.publish.environment import Target
+from pawl.publish.github_api import one_line
 from pawl.publish.mark import WATERMARK_URL
 
 COMMENTS_THAT_CML_SEES = 30
@@ -105,5 +106,5 @@ def run_cml(program: str, report: str, target: Target, *, title: str, commit: st
             return CmlRun(False, None, f"no end after {CML_SECONDS:.0f} s")
     printed = out.decode(errors="replace")
     found = re.search(r"#issuecomment-([0-9]{1,18})\s*$", printed)
-    said = " ".join((err.decode(errors="replace") + " " + printed).replace(target.token, "***").split())
-    return CmlRun(process.returncode == 0, int(found[1]) if found else None, said[-300:] or "no message")
+    said = f"{err.decode(errors='replace')} {printed}".replace(target.token, "***")[-300:]
+    return CmlRun(process.returncode == 0, int(found[1]) if found else None, one_line(said) or "no message")

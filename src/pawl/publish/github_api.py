@@ -49,7 +49,7 @@ class GitHubApi:
             if not isinstance(found, Failure):
                 return found
             failures += 1
-            self._wait_or_raise(found, failures, "read " + _plain(path))
+            self._wait_or_raise(found, failures, "read " + one_line(path))
 
     def try_read(self, path: str) -> Any:
         """As `read`, but None where GitHub refuses, for questions that a token may not be allowed to ask."""
@@ -94,13 +94,13 @@ class GitHubApi:
             status, headers, text = self._requester.requestJson(verb, path, input=payload)
         except requests.exceptions.SSLError as error:
             raise ServiceError(
-                f"the certificate of {self.target.api_url} is not trusted ({_plain(error, self.target.token)}): set"
+                f"the certificate of {self.target.api_url} is not trusted ({one_line(error, self.target.token)}): set"
                 " REQUESTS_CA_BUNDLE to the file of its authority"
             ) from error
         except requests.exceptions.RequestException as error:
             return Failure(None, f"{type(error).__name__}, no complete answer")
         except RuntimeError as error:  # PyGithub's word for a redirection to another host
-            return Failure(301, _plain(error, self.target.token))
+            return Failure(301, one_line(error, self.target.token))
         except ValueError:  # it parses the rate limit's headers before anything else
             return Failure(None, "an answer with malformed headers")
         try:
@@ -113,7 +113,7 @@ class GitHubApi:
 
     def _wait_or_raise(self, failure: Failure, failures: int, doing: str, *, passes: bool = False) -> None:
         """Wait as long as the failure asks for; raise where waiting cannot help or the patience is at its end."""
-        said = _plain(failure.message, self.target.token)
+        said = one_line(failure.message, self.target.token)
         word = f"{failure.status} {said}" if failure.status else said
         if not (failure.may_pass or passes):
             raise refusal(failure.status or 0, said, doing, self.target)
@@ -183,8 +183,8 @@ def _message(content: object) -> str:
     return ": ".join(word for word in words if isinstance(word, str) and word) or "without a message"
 
 
-def _plain(text: object, token: str = "") -> str:
-    """One short line without the token."""
+def one_line(text: object, token: str = "") -> str:
+    """The text on one short line, without the token and without what a terminal would take for a command."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return (line.replace(token, "***") if token else line)[:300]
 

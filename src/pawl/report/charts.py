@@ -69,7 +69,7 @@ def _style(chart: Any) -> Any:
 def _finished(chart: Any, name: str, title: str) -> Picture:
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(_style(chart).to_dict(), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(_style(chart).to_dict(validate=False), allowed_base_urls=[])
     return Picture(name, title, svg, vl_convert.svg_to_png(svg, scale=2))
 
 
@@ -86,8 +86,9 @@ def _curve_chart(curve: Curve, sides: Sequence[str], step_title: str | None, leg
     rows = [*_rows(curve.base, sides[0]), *_rows(curve.head, sides[1])]
     values = [row["value"] for row in rows]
     scale, axis = alt.Scale(zero=False, nice=True), alt.Axis(tickCount=5, minExtent=48)
-    if min(values) > 0 and max(values) / min(values) > 200:
-        powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+    if min(values) > 1e-300 and max(values) / min(values) > 200:
+        low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+        powers = range(low, high + 1, 1 + (high - low) // 6)
         scale = alt.Scale(type="log", nice=True)
         axis = alt.Axis(values=[10.0**power for power in powers], format="~e", minExtent=48)
     lone = max((len(s.steps) for s in (curve.base, curve.head) if s), default=0) == 1
@@ -134,7 +135,7 @@ def _has_points(curve: Curve) -> bool:
     return bool(_rows(curve.base, "") or _rows(curve.head, ""))
 
 
-def _confusion_rows(confusion: Confusion, side: str, counts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+def _confusion_rows(confusion: Confusion, counts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
     labels = _distinct(confusion.labels)
     rows = []
     for i, row in enumerate(counts):
@@ -156,11 +157,13 @@ def _distinct(labels: Sequence[str]) -> list[str]:
     shown: list[str] = []
     for i, label in enumerate(labels):
         short = one_line(label, 18) or "(empty)"
-        shown.append(short if short not in shown else f"{short} [{i}]")
+        while short in shown:
+            short += f" [{i}]"
+        shown.append(short)
     return shown
 
 
-def _matrix_chart(confusion: Confusion, side: str, title: str, counts: Sequence[Sequence[int]], colour: str) -> Any:
+def _matrix_chart(confusion: Confusion, title: str, counts: Sequence[Sequence[int]], colour: str) -> Any:
     import altair as alt
 
     size = len(confusion.labels)
@@ -168,7 +171,7 @@ def _matrix_chart(confusion: Confusion, side: str, title: str, counts: Sequence[
     labels = _distinct(confusion.labels)
     mean = [share for share in recalls(tuple(tuple(row) for row in counts)) if share is not None]
     subtitle = f"mean recall {show_number(math.fsum(mean) / len(mean), 3)}" if mean else "no examples"
-    base = alt.Chart(alt.InlineData(values=_confusion_rows(confusion, side, counts))).encode(
+    base = alt.Chart(alt.InlineData(values=_confusion_rows(confusion, counts))).encode(
         x=alt.X("predicted:N", sort=labels, title="predicted", axis=alt.Axis(labelAngle=-45 if size > 2 else 0)),
         y=alt.Y("true:N", sort=labels, title="true"),
     )
@@ -191,9 +194,8 @@ def _confusion_picture(confusion: Confusion, comparison: Comparison, name: str) 
     import altair as alt
 
     charts = [
-        _matrix_chart(confusion, side, title, counts, colour)
-        for side, title, counts, colour in zip(
-            ("base", "head"),
+        _matrix_chart(confusion, title, counts, colour)
+        for title, counts, colour in zip(
             _side_names(comparison),
             (confusion.base, confusion.head),
             (BASE_COLOUR, HEAD_COLOUR),
@@ -213,12 +215,19 @@ def draw_pictures(comparison: Comparison) -> list[Picture]:
     for curve in comparison.curves:
         if _has_points(curve):
             groups.setdefault(curve.group, []).append(curve)
-    pictures: list[Picture] = []
-    for group, curves in list(groups.items())[:MOST_CURVE_PICTURES]:
-        name = stem("curves", group, [p.stem for p in pictures])
-        pictures.append(_group_picture(group, curves, comparison, name))
     drawable = [c for c in comparison.confusions if usable(c) and len(c.labels) <= MOST_CLASSES]
-    for confusion in drawable[:MOST_CONFUSION_PICTURES]:
-        name = stem("confusion", confusion.name, [p.stem for p in pictures])
-        pictures.append(_confusion_picture(confusion, comparison, name))
+    if not groups and not drawable:
+        return []
+
+    from altair.utils.schemapi import debug_mode
+
+    pictures: list[Picture] = []
+    # The specifications come from this module alone; checking each part of them would cost as much as drawing.
+    with debug_mode(False):
+        for group, curves in list(groups.items())[:MOST_CURVE_PICTURES]:
+            name = stem("curves", group, [p.stem for p in pictures])
+            pictures.append(_group_picture(group, curves, comparison, name))
+        for confusion in drawable[:MOST_CONFUSION_PICTURES]:
+            name = stem("confusion", confusion.name, [p.stem for p in pictures])
+            pictures.append(_confusion_picture(confusion, comparison, name))
     return pictures

@@ -66,7 +66,7 @@ def sparkline(values: Sequence[float], low: float, high: float, most_bars: int =
         # Halves, because the span of two finite numbers can overflow.
         span = high / 2 - low / 2
         share = (mean / 2 - low / 2) / span if span > 0 else 0.5
-        shape.append(_BARS[min(len(_BARS) - 1, max(0, round(share * (len(_BARS) - 1))))])
+        shape.append(_BARS[round(min(1.0, max(0.0, share)) * (len(_BARS) - 1))])
     return "".join(shape)
 
 

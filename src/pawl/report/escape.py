@@ -17,11 +17,12 @@ LONGEST_BACKTICK_RUN = 16
 
 _JOINERS = "\u200c\u200d"
 _LINE_ENDS = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_UNUSUAL = re.compile("[^ -~]+")
 _MOST_MARKS = 4
 _TERMINAL_CODES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-_])")
 
 _ADDRESS = re.compile(
-    r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/(?:[A-Za-z0-9/._~?&=#+,;:@!-]|%[0-9A-Fa-f]{2})*"
+    r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/(?:[A-Za-z0-9/._~?&=#+,:@!-]|%[0-9A-Fa-f]{2})*"
 )
 
 _PROSE = str.maketrans(
@@ -31,7 +32,6 @@ _PROSE = str.maketrans(
         ">": "&gt;",
         "|": "&#124;",
         "\\": "&#92;",
-        "$": "<span>$</span>",
         **{character: f"\\{character}" for character in "`*_[]~"},
     }
 )
@@ -42,6 +42,7 @@ _BREAKS = (
     (re.compile(r"(?i)(www)\."), r"\1" + ZERO_WIDTH_SPACE + "."),
     (re.compile(r"([0-9a-fA-F]{6})(?=[0-9a-fA-F])"), r"\1" + ZERO_WIDTH_SPACE),
 )
+_DOLLARS = re.compile(r"\$+")
 _BLOCK_START = re.compile(r"^(\d{1,9})([.)])|^([-+=#])")
 
 
@@ -50,13 +51,10 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _visible(text: str) -> str:
-    """Every character that is not printed, or that reorders its neighbours, spelt out as `⟨U+202E⟩`."""
-    if text.isascii() and text.isprintable():
-        return text
+def _spelt(unusual: re.Match[str]) -> str:
     seen: list[str] = []
     marks = 0
-    for character in text:
+    for character in unusual[0]:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if marks > _MOST_MARKS:
@@ -68,6 +66,11 @@ def _visible(text: str) -> str:
         else:
             seen.append(character)
     return "".join(seen)
+
+
+def _visible(text: str) -> str:
+    """Every character that is not printed, or that reorders its neighbours, spelt out as `⟨U+202E⟩`."""
+    return _UNUSUAL.sub(_spelt, text)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -129,7 +132,7 @@ def prose(text: str, limit: int = 400) -> str:
     shown = one_line(text, limit).strip()
     for pattern, replacement in _BREAKS:
         shown = pattern.sub(replacement, shown)
-    shown = shown.translate(_PROSE)
+    shown = _DOLLARS.sub(r"<span>\g<0></span>", shown.translate(_PROSE))
     return _BLOCK_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", shown)
 
 

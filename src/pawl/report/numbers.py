@@ -57,7 +57,7 @@ def _is_plain(*values: float) -> bool:
 
 
 def show_number(value: float, significant: int = 4) -> str:
-    """A number on its own, with `significant` digits; whole numbers are kept whole.
+    """A number on its own, with `significant` digits but at most six decimals; whole numbers are kept whole.
 
     >>> show_number(0.97222), show_number(-3), show_number(1437.0), show_number(2.5e-7)
     ('0.9722', '−3', '1,437', '2.500×10⁻⁷')
@@ -85,7 +85,7 @@ def _decimals(base: float, head: float, difference: float, tolerance: float) -> 
 
 
 def show_difference(difference: float, decimals: int) -> str:
-    """A signed difference that never rounds to nothing.
+    """A signed difference with `decimals`, or with two digits of its own where those would say too little of it.
 
     >>> show_difference(0.01389, 4), show_difference(-0.5, 2), show_difference(0.0, 3), show_difference(1.2e-6, 4)
     ('+0.0139', '−0.50', '±0', '+1.2×10⁻⁶')
@@ -96,8 +96,10 @@ def show_difference(difference: float, decimals: int) -> str:
     size = abs(difference)
     if not math.isfinite(size):
         return f"{sign}infinite"
-    if size >= _PLAIN_BELOW or round(size, decimals) == 0:
+    if size >= _PLAIN_BELOW:
         return sign + _scientific(size, 2)
+    if abs(round(size, decimals) - size) > 0.05 * size:
+        return sign + show_number(size, 2)
     return sign + _fixed(size, decimals)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -37,12 +36,11 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _inline(picture: Picture, number: int) -> str:
-    """The picture for a page: in the page's ink, named for screen readers, its ids unlike those of other pictures."""
+def _inline(picture: Picture) -> str:
+    """The picture for a page: in the page's ink, and named for screen readers."""
     from markupsafe import escape
 
     svg = picture.svg.replace(INK, "currentColor")
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>p{number}-", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(picture.title)}" ', 1)
 
 
@@ -62,8 +60,8 @@ def render_page(
         f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(js)}; base-uri 'none'; form-action 'none'"
     )
     inline = [
-        {"title": picture.title, "svg": Markup(_inline(picture, i)), "stem": picture.stem}  # noqa: S704 our own SVG
-        for i, picture in enumerate(pictures)
+        {"title": picture.title, "svg": Markup(_inline(picture)), "stem": picture.stem}  # noqa: S704 our own SVG
+        for picture in pictures
     ]
     parts: dict[str, Any] = {
         "css": Markup(css),  # noqa: S704

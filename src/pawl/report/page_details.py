@@ -104,12 +104,12 @@ def _machine(stages: Stages | None) -> str:
 def run_parts(plan: Plan, stages: Stages | None, comparison: Comparison, tracking: Tracking | None) -> dict[str, Any]:
     """Stages, failures, tracking, notes, and how to reproduce the run."""
     rows = stage_rows(plan, stages)
-    notes = {stage.name: one_line(stage.note, 400) for stage in plan.stages}
+    notes = {stage.name: stage.note for stage in plan.stages}
     return {
         "stages": [
             {
                 "name": one_line(row.name, 80),
-                "note": notes.get(row.name, ""),
+                "note": one_line(notes.get(row.name, ""), 400),
                 "base": _outcome(row.base, row.base_seconds),
                 "head": _outcome(row.head, row.head_seconds),
                 "peak": show_bytes(row.peak_memory_bytes),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawl.report.confusion import recall_changes, recalls, usable
+from pawl.report.confusion import most_confused, recall_changes, recalls, usable
 from pawl.report.curves import curve_texts
 from pawl.report.escape import one_line
-from pawl.report.numbers import show_cell, show_change, show_metric, show_recall
+from pawl.report.numbers import show_cell, show_change, show_count, show_metric, show_recall
 from pawl.report.verdict import PLAIN_MARKS, better_when, in_order, named_metrics
 from pawl.schema import Comparison, Confusion, MetricComparison, Revision
 
@@ -15,6 +15,8 @@ MOST_METRICS = 500
 MOST_CURVES = 60
 MOST_MATRICES = 8
 MOST_HEROES = 6
+MOST_CLASSES = 30
+MOST_PAIRS = 30
 
 _TONES = {"no measurable change": "still", "not comparable": "doubt"}
 
@@ -77,11 +79,25 @@ def curve_parts(comparison: Comparison) -> dict[str, Any]:
     return {"curves": shown, "curves_more": len(comparison.curves) - MOST_CURVES}
 
 
+def _pairs(confusion: Confusion, labels: list[str]) -> list[dict[str, str]]:
+    return [
+        {
+            "true": labels[pair.true],
+            "predicted": labels[pair.predicted],
+            "base": "" if pair.base is None else show_count(pair.base),
+            "head": "" if pair.head is None else show_count(pair.head),
+        }
+        for pair in most_confused(confusion, MOST_PAIRS)
+    ]
+
+
 def _matrix(confusion: Confusion) -> dict[str, Any]:
-    parts: dict[str, Any] = {"name": one_line(confusion.name, 80), "rows": [], "labels": [], "sides": ""}
+    parts: dict[str, Any] = {"name": one_line(confusion.name, 80), "rows": [], "pairs": [], "labels": [], "sides": ""}
     if not usable(confusion):
         return parts
     labels = [one_line(label, 30) for label in confusion.labels]
+    if len(labels) > MOST_CLASSES:
+        return {**parts, "pairs": _pairs(confusion, labels)}
     base, head = confusion.base, confusion.head
     shares = recalls(head if head is not None else base)
     changes = recall_changes(confusion)

@@ -125,9 +125,9 @@ def stages_section(plan: Plan, stages: Stages | None, tracking: Tracking | None)
     """What happened to each stage on both sides, what it took, and where its MLflow run is."""
     rows = stage_rows(plan, stages)
     busy = [row for row in rows if not row.idle]
-    notes = [f"{code(stage.name)}: {prose(stage.note, 300)}" for stage in plan.stages if stage.note]
+    noted = [stage for stage in plan.stages if stage.note]
 
-    def form(most_rows: int, most_links: int) -> str:
+    def form(most_rows: int, most_notes: int, most_links: int) -> str:
         parts = ["#### Stages" if stages else "#### Stages (planned, not run)"]
         if busy:
             shown = [_stage_row(row) for row in busy[:most_rows]]
@@ -139,11 +139,14 @@ def stages_section(plan: Plan, stages: Stages | None, tracking: Tracking | None)
         said = [", ".join(counts) + "."] if counts else []
         said += [_machine(stages)] if stages else []
         parts.append(" ".join(said))
-        parts += [bullets(notes[:most_links])] if notes else []
+        notes = [f"{code(stage.name)}: {prose(stage.note, 300)}" for stage in noted[:most_notes]]
+        if len(noted) > most_notes:
+            notes.append(f"and {len(noted) - most_notes:,} more notes")
+        parts += [bullets(notes)] if notes else []
         parts += [_tracked(tracking, most_links)]
         return "\n\n".join(part for part in parts if part)
 
-    return Section("stages", (form(40, 12), form(8, 4), ""))
+    return Section("stages", (form(40, 12, 12), form(8, 4, 4), ""))
 
 
 def failure_section(stages: Stages | None) -> Section:

@@ -21,6 +21,7 @@ class Params(StageParams):
     batch_size: Annotated[int, Field(ge=1)]
     calibration_bins: Annotated[int, Field(ge=2, le=1000)]
     device: Device
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
 
 def run(paths: TaskPaths, params: Params) -> None:
@@ -31,7 +32,7 @@ def run(paths: TaskPaths, params: Params) -> None:
     examples = read_manifest(paths.prepared)
     images = np.load(paths.prepared / "images.npy", allow_pickle=False)
     test = images[[example.split == "test" for example in examples]]
-    score = load_scorer(paths.model, card, params.device)
+    score = load_scorer(paths.model, card, params.device, params.threads)
     starts = range(0, len(test), params.batch_size)
     scores = np.concatenate([score(test[start : start + params.batch_size]) for start in starts])
     write_results(paths, examples, scores, card.labels, params.calibration_bins)

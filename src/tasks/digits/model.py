@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.common.model.card import Card
-from tasks.common.model.device import Device, torch_device, use_tensorflow_device
+from tasks.common.model.device import Device, use_tensorflow, use_torch
 from tasks.common.model.keras_file import import_keras, load_keras
 from tasks.common.model.torch_file import load_torch
 from tasks.common.stage.errors import TaskError
@@ -87,7 +87,7 @@ def build_keras(architecture: Architecture, n_labels: int) -> keras.Model:
     )
 
 
-def load_scorer(folder: Path, card: Card, device: Device) -> Scorer:
+def load_scorer(folder: Path, card: Card, device: Device, threads: int) -> Scorer:
     """A function from raw images (B, 8, 8) to probabilities (B, K), in the card's order of labels.
 
     Raises TaskError where the card or the file is not of this model.
@@ -102,7 +102,7 @@ def load_scorer(folder: Path, card: Card, device: Device) -> Scorer:
         path = folder / MODEL_FILES[card.framework]
     except (KeyError, TypeError, ValueError) as error:
         raise TaskError(f"{folder}: the card is not of a digits model ({error}); run the stage train again.") from error
-    logits = (_torch_logits if card.framework == "torch" else _keras_logits)(path, architecture, card, device)
+    logits = (_torch_logits if card.framework == "torch" else _keras_logits)(path, architecture, card, device, threads)
     return lambda images: softmax(logits(normalise(images, mean, std)))
 
 
@@ -115,10 +115,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _torch_logits(path: Path, architecture: Architecture, card: Card, device: Device) -> Scorer:
+def _torch_logits(path: Path, architecture: Architecture, card: Card, device: Device, threads: int) -> Scorer:
     import torch
 
-    chosen = torch_device(device)
+    chosen = use_torch(device, threads)
     model = build_torch(architecture, len(card.labels))
     load_torch(model, path)
     model.to(chosen).eval()
@@ -130,9 +130,9 @@ def _torch_logits(path: Path, architecture: Architecture, card: Card, device: De
     return logits
 
 
-def _keras_logits(path: Path, architecture: Architecture, card: Card, device: Device) -> Scorer:
+def _keras_logits(path: Path, architecture: Architecture, card: Card, device: Device, threads: int) -> Scorer:
     import_keras()
-    use_tensorflow_device(device)
+    use_tensorflow(device, threads)
     model = load_keras(path)
     if model.output_shape != (None, len(card.labels)):
         raise TaskError(f"{path} has not one output for each label of its card; run the stage train again.")

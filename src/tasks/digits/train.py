@@ -15,7 +15,7 @@ from tasks.common.learning.seeds import seed_keras, seed_torch
 from tasks.common.learning.stage_key import stage_key
 from tasks.common.learning.torch_loop import fit_torch, torch_batches
 from tasks.common.model.card import Card, write_card
-from tasks.common.model.device import Device, torch_device, use_tensorflow_device
+from tasks.common.model.device import Device, use_tensorflow, use_torch
 from tasks.common.model.keras_file import import_keras, save_keras
 from tasks.common.model.torch_file import save_torch
 from tasks.common.stage.files import file_digest, new_folder
@@ -41,6 +41,7 @@ class Params(StageParams):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     device: Device
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
     def architecture(self) -> Architecture:
         """What of it shapes the network."""
@@ -93,7 +94,7 @@ def _fit_torch(
 ) -> Best[Any]:
     import torch
 
-    device = torch_device(params.device)
+    device = use_torch(params.device, params.threads)
     seed_torch(params.seed)
     model = build_torch(params.architecture(), n_labels).to(device)
     best = fit_torch(
@@ -113,7 +114,7 @@ def _fit_keras(
     params: Params, train: Arrays, validation: Arrays, n_labels: int, path: Path, log_epoch: LogEpoch
 ) -> Best[Any]:
     keras = import_keras()
-    use_tensorflow_device(params.device)
+    use_tensorflow(params.device, params.threads)
     seed_keras(params.seed)
     model = build_keras(params.architecture(), n_labels)
     best = fit_keras(

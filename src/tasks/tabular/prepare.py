@@ -48,6 +48,8 @@ def run(paths: TaskPaths, params: Params) -> None:
     where = str(paths.raw / "table.csv")
     target = str(read_json(paths.raw / "source.json", "fetch")["target"])
     table = read_csv(paths.raw / "table.csv", params.missing_values)
+    if not table.rows and not table.rejected:
+        raise TaskError(f"{where} has a header but no rows; add some.")
     for name in (target, *params.ignore_columns):
         if name not in table.columns:
             raise TaskError(
@@ -108,8 +110,6 @@ def _usable_rows(table: Table, columns: Sequence[Column], target: int) -> tuple[
 
 
 def _check_share(rejected: Sequence[Rejected], n_kept: int, max_share: float, where: str) -> None:
-    if not n_kept and not rejected:
-        raise TaskError(f"{where} has a header but no rows; add some.")
     share = len(rejected) / (len(rejected) + n_kept)
     if share > max_share:
         first = rejected[0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,33 +9,47 @@ from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import new_file, new_folder, read_json, write_json
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fill(path: Path, name: str, error: BaseException) -> None:
+    with new_folder(path) as folder:
+        (folder / name).touch()
+        raise error
+
+
+def write(path: Path, text: str, error: BaseException) -> None:
+    with new_file(path) as partial:
+        partial.write_text(text)
+        raise error
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     path = tmp_path / "deep" / "out"
     for name in ("old", "new"):
         with new_folder(path) as folder:
             (folder / name).write_text(name)
-    assert [entry.name for entry in path.iterdir()] == ["new"]
-    assert os.listdir(path.parent) == ["out"]
+    assert names(path) == ["new"]
+    assert names(path.parent) == ["out"]
 
 
 def test_a_folder_that_fails_leaves_the_old_one_and_no_rest(tmp_path):
     with new_folder(tmp_path / "out") as folder:
         (folder / "old").touch()
-    with pytest.raises(OSError, match="full"), new_folder(tmp_path / "out") as folder:
-        (folder / "half").touch()
-        raise OSError("full")
-    assert os.listdir(tmp_path) == ["out"]
-    assert os.listdir(tmp_path / "out") == ["old"]
+    with pytest.raises(OSError, match="full"):
+        fill(tmp_path / "out", "half", OSError("full"))
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["old"]
 
 
 def test_a_file_that_fails_leaves_the_old_one_and_no_rest(tmp_path):
     write_json(tmp_path / "a.json", {"old": 1})
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"new": float("nan")})
-    with pytest.raises(KeyboardInterrupt), new_file(tmp_path / "a.json") as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-    assert os.listdir(tmp_path) == ["a.json"]
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.json", "half", KeyboardInterrupt())
+    assert names(tmp_path) == ["a.json"]
     assert read_json(tmp_path / "a.json", "train") == {"old": 1}
 
 

@@ -47,7 +47,7 @@ def fit_keras(
 
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     callback = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
-    model.fit(train, validation_data=validation, epochs=epochs, callbacks=[callback], verbose=0)
+    model.fit(train, validation_data=validation, epochs=epochs, callbacks=[callback], verbose=0, shuffle=False)
     if best.weights is not None:
         model.set_weights(best.weights)
     return best

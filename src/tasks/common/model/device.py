@@ -1,4 +1,7 @@
-"""The device that a stage computes on: `auto` is the graphics card where there is one."""
+"""The device that a stage computes on: `auto` is the graphics card where there is one.
+
+The number of threads is a parameter, because sums in another order end in other digits.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,28 @@ Device = Literal["auto", "cpu", "cuda"]
 _NO_CARD = 'the parameter device is "cuda", but {framework} finds no graphics card here; set it to auto or cpu.'
 
 
-def torch_device(device: Device) -> Literal["cpu", "cuda"]:
-    """`cpu` or `cuda` for PyTorch. Raises TaskError where `cuda` is asked for and absent."""
+def use_torch(device: Device, threads: int) -> Literal["cpu", "cuda"]:
+    """Give PyTorch so many threads of the processor, and return its device, which is never `auto`.
+
+    Raises TaskError where `cuda` is asked for and absent.
+    """
     import torch
 
+    torch.set_num_threads(threads)
     has_card = torch.cuda.is_available()
     if device == "cuda" and not has_card:
         raise TaskError(_NO_CARD.format(framework="PyTorch"))
     return "cuda" if has_card and device != "cpu" else "cpu"
 
 
-def use_tensorflow_device(device: Device) -> None:
-    """Make TensorFlow use `device`, before it has computed anything. Raises TaskError as torch_device does."""
+def use_tensorflow(device: Device, threads: int) -> None:
+    """Give TensorFlow so many threads of the processor, and its device, before it has computed anything.
+
+    Raises TaskError as use_torch does.
+    """
     import tensorflow as tf
 
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     cards = tf.config.list_physical_devices("GPU")
     if device == "cuda" and not cards:
         raise TaskError(_NO_CARD.format(framework="TensorFlow"))

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.common.model.archive import read_archive, write_archive
+from tasks.common.model.archive import read_archive, renumber, write_archive
 from tasks.common.stage.errors import TaskError
 
 if TYPE_CHECKING:
@@ -25,8 +25,13 @@ def import_keras() -> Any:
 
 def save_keras(model: keras.Model, path: Path) -> None:
     """Write architecture and weights, without optimizer, to `path`, whose name ends in .keras."""
-    model.save(path, include_optimizer=False)
+    # Keras would also save the optimizer, which is of the last epoch and twice as large as the weights.
+    bare = model.__class__.from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    bare.save(path)
     files = read_archive(path)
+    # Keras names objects by their address in memory.
+    files["config.json"] = json.dumps(renumber(json.loads(files["config.json"]), "shared_object_id")).encode()
     metadata = json.loads(files["metadata.json"])
     metadata.pop("date_saved", None)
     files["metadata.json"] = json.dumps(metadata).encode()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from tasks.common.model.archive import read_archive, write_archive
+from tasks.common.model.archive import read_archive, renumber, write_archive
 from tasks.common.stage.errors import TaskError
 
 _SCHEMA_FILE = "schema.json"
@@ -20,9 +20,9 @@ def save_skops(model: Any, path: Path) -> None:
     skops.io.dump(model, path)
     files = read_archive(path)
     # skops names objects and files by their address in memory: number them by first appearance instead.
-    numbers: dict[int, int] = {}
+    schema = renumber(json.loads(files.pop(_SCHEMA_FILE)), "__id__")
     names: dict[str, str] = {}
-    schema = _renumber(json.loads(files.pop(_SCHEMA_FILE)), numbers, names)
+    _rename(schema, names)
     renamed = {names[name]: content for name, content in files.items()}
     ordered = {_SCHEMA_FILE: json.dumps(schema).encode()} | {name: renamed[name] for name in sorted(renamed)}
     write_archive(path, ordered)
@@ -49,20 +49,12 @@ def load_skops(path: Path, allowed: Collection[str]) -> Any:
         raise TaskError(f"{path} is not a skops file; run the stage train again.") from error
 
 
-def _renumber(node: Any, numbers: dict[int, int], names: dict[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_renumber(item, numbers, names) for item in node]
-    if not isinstance(node, dict):
-        return node
-    result: dict[str, Any] = {}
-    for key, value in node.items():
-        if key == "__id__":
-            result[key] = numbers.setdefault(value, len(numbers) + 1)
-        elif key == "file" and isinstance(value, str):
-            result[key] = names.setdefault(value, f"{len(names):04d}{Path(value).suffix}")
-        else:
-            result[key] = _renumber(value, numbers, names)
-    return result
+def _rename(node: Any, names: dict[str, str]) -> None:
+    """Rename the files that the schema mentions in place, and note the new names."""
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _rename(part, names)
+    if isinstance(node, dict) and isinstance(node.get("file"), str):
+        node["file"] = names.setdefault(node["file"], f"{len(names):04d}{Path(node['file']).suffix}")
 
 
 def _types(node: Any) -> set[str]:

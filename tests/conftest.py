@@ -1,0 +1,38 @@
+"""What holds for every test: nothing of the developer's own git, DVC or MLflow settings, and no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "gitconfig").write_text('[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n')
+    settings = {
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
+        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "MLFLOW_", "PAWL_"))]:
+        del os.environ[name]
+    os.environ.update(settings)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A DVC repository with the stages train and evaluate, on main, nothing reproduced."""
+    from tests.support.repositories import make_repository
+
+    return make_repository(tmp_path / "repository")

@@ -1,0 +1,108 @@
+"""Run a workflow file with act, on this machine and without Docker, and say what each job and step did."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+STAND_INS = Path(__file__).parent / "actions"
+ACT_SECONDS = 240
+
+
+@dataclass
+class Job:
+    """One job as act ran it; `result` is None where it never ran."""
+
+    result: str | None = None
+    steps: dict[str, str] = field(default_factory=dict)
+    """Step name -> "success", "failure" or "skipped"."""
+    said: dict[str, str] = field(default_factory=dict)
+    """Step name -> what it printed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a workflow."""
+
+    exit_code: int
+    jobs: dict[str, Job]
+    log: str
+
+    def job(self, name: str) -> Job:
+        """The job of that id; one that never ran is empty."""
+        return self.jobs.get(name, Job())
+
+
+def run_workflow(
+    checkout: Path,
+    event_name: str,
+    event: Mapping[str, Any],
+    *,
+    env: Mapping[str, str],
+    secrets: Mapping[str, str],
+    variables: Mapping[str, str],
+    machine: Path,
+) -> Run:
+    """Execute continuous-training.yml of `checkout`. `machine` is a folder with all that outlives a job."""
+    machine.mkdir(parents=True, exist_ok=True)
+    event_file = machine / "event.json"
+    event_file.write_text(json.dumps(event), encoding="utf-8")
+    workflow = checkout / ".github" / "workflows" / "continuous-training.yml"
+    command = [
+        str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout", "--eventpath", str(event_file),
+        "--workflows", str(workflow), "--action-cache-path", str(machine / "act"), "--concurrent-jobs", "1",
+        "--platform", "ubuntu-latest=-self-hosted", "--platform", "self-hosted=-self-hosted",
+        "--env-file", os.devnull, "--secret-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull,
+    ]  # fmt: skip
+    for name, folder in _stand_ins(workflow).items():
+        command += ["--local-repository", f"{name}={folder}"]
+    for flag, values in (("--env", env), ("--secret", secrets), ("--var", variables)):
+        for name, value in values.items():
+            command += [flag, f"{name}={value}"]
+    # Nothing of the tests' own environment may reach a step.
+    clean = {
+        "PATH": os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(machine / "home"),
+        "XDG_CACHE_HOME": str(machine / "home" / ".cache"),
+        "LANG": "C.UTF-8",
+    }
+    Path(clean["HOME"]).mkdir(exist_ok=True)
+    done = subprocess.run(
+        command, cwd=checkout, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ACT_SECONDS
+    )
+    return Run(done.returncode, _jobs(done.stdout + done.stderr), done.stdout + done.stderr)
+
+
+def _stand_ins(workflow: Path) -> dict[str, Path]:
+    """Each remote action that the workflow names -> the folder that stands in for it."""
+    found = re.findall(r"uses: (([\w-]+)/([\w-]+)@\S+)", workflow.read_text(encoding="utf-8"))
+    return {whole: STAND_INS / name for whole, _, name in found}
+
+
+def _jobs(log: str) -> dict[str, Job]:
+    jobs: dict[str, Job] = {}
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(entry, dict) or "jobID" not in entry:
+            continue
+        job = jobs.setdefault(entry["jobID"], Job())
+        if "jobResult" in entry:
+            job.result = entry["jobResult"]
+        step = entry.get("step")
+        if step and len(entry.get("stepID", [])) <= 1:
+            if "stepResult" in entry:
+                job.steps[step] = entry["stepResult"]
+            if entry.get("raw_output"):
+                job.said[step] = job.said.get(step, "") + entry["msg"]
+    return jobs

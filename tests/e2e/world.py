@@ -1,0 +1,216 @@
+"""A repository on GitHub as the workflow finds it: main, pull requests, a bucket with main's results, and a runner."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.act import BIN, Run, run_workflow
+from tests.e2e.storage import BUCKET
+from tests.fakes.github import FakeGitHub
+from tests.support.repositories import EVALUATE, TRAIN, commit, git, make_repository
+
+SOURCE = Path(__file__).parents[2]
+SLUG = "acme/ct"
+TOKEN = "token-of-the-job"
+# Written outside the checkout, which is gone when a job ends: who ran where, and what its environment held.
+RECORD = """
+import json as _json, os as _os
+with open(_os.environ["STAGE_RECORD"], "a") as _out:
+    _out.write(_json.dumps({"stage": %r, "folder": _os.getcwd(), "environment": sorted(_os.environ)}) + "\\n")
+"""
+FILES = {
+    "train.py": RECORD % "train" + TRAIN,
+    "evaluate.py": RECORD % "evaluate" + EVALUATE,
+    "README.md": "A repository.\n",
+    ".dvc/config": f"[core]\n    analytics = false\n    remote = storage\n"
+    f"['remote \"storage\"']\n    url = gs://{BUCKET}/dvc\n",
+}
+CONFIG = """
+base: main
+metrics:
+  "metrics.json:accuracy": {direction: higher, tolerance: 0.01, primary: true}
+  "metrics.json:loss": {direction: lower}
+tracking:
+  experiment: e2e
+"""
+OWN = [".github", "src/pawl", "requirements.txt", "requirements-report.txt", "src/tasks/requirements.txt"]
+"""What a repository takes over from this one to be judged by it."""
+
+
+def copy_own(root: Path, names: list[str]) -> None:
+    """Copy files and folders of this repository to the same places under `root`."""
+    for name in names:
+        source, target = SOURCE / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+
+
+def make_main(root: Path) -> Path:
+    """A small repository with this one's workflow, action and loop, on branch main."""
+    copy_own(root, OWN)
+    return make_repository(root, FILES, config=CONFIG)
+
+
+def environment_digest(requirements: Path) -> str:
+    """The name under which the set-up action keeps the environment of these requirements."""
+    path = SOURCE / ".github" / "actions" / "setup" / "environment.py"
+    spec = importlib.util.spec_from_file_location("setup_environment", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    name: str = module.digest(requirements)
+    return name
+
+
+@dataclass
+class World:
+    """All that one scenario touches; each part is a real process or a real folder."""
+
+    folder: Path
+    github: FakeGitHub
+    bucket_url: str
+
+    @property
+    def work(self) -> Path:
+        """The clone in which the scenario's people work."""
+        return self.folder / "work"
+
+    @property
+    def origin(self) -> Path:
+        """What GitHub holds."""
+        return self.folder / "origin.git"
+
+    @property
+    def record(self) -> Path:
+        """One JSON line for each stage that ran."""
+        return self.folder / "stages.jsonl"
+
+    @property
+    def database(self) -> str:
+        """The address of the scenario's MLflow."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def environment(self, machine: Path) -> dict[str, str]:
+        """What a maintainer sets on a runner, and where this machine's stand-ins are."""
+        return {
+            "GITHUB_REPOSITORY": SLUG,
+            "GITHUB_API_URL": self.github.url,
+            "DVC_GLOBAL_CONFIG_DIR": str(self._dvc_settings()),
+            "DVC_SITE_CACHE_DIR": str(machine / "dvc-site"),
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            "PAWL_ENVIRONMENTS": str(self._environments(machine)),
+            "PAWL_E2E_ORIGIN": str(self.origin),
+            "PAWL_E2E_ARTIFACTS": str(machine / "artifacts"),
+            "STAGE_RECORD": str(self.record),
+            "OMP_NUM_THREADS": "2",
+        }
+
+    def open_pull_request(self, number: int, branch: str, files: Mapping[str, str], message: str) -> dict[str, Any]:
+        """Push a branch off main with one commit, and GitHub's merge of the two; the event that this makes."""
+        git(self.work, "checkout", "--quiet", "-B", branch, "main")
+        return self.push_to_pull_request(number, branch, files, message)
+
+    def push_to_pull_request(self, number: int, branch: str, files: Mapping[str, str], message: str) -> dict[str, Any]:
+        """Push one more commit on the branch."""
+        git(self.work, "checkout", "--quiet", branch)
+        head = commit(self.work, message, files)
+        base = git(self.work, "rev-parse", "main")
+        git(self.work, "checkout", "--quiet", "--detach", "main")
+        git(self.work, "merge", "--quiet", "--no-ff", "--message", f"Merge {head} into {base}", head)
+        git(self.work, "push", "--quiet", "--force", str(self.origin), branch, f"HEAD:refs/pull/{number}/merge")
+        self.github.add_pull_request(SLUG, number, head_sha=head, head_ref=branch, base_sha=base)
+        repository = {"full_name": SLUG, "name": SLUG.split("/")[1], "default_branch": "main"}
+        return {
+            "action": "synchronize",
+            "number": number,
+            "repository": repository,
+            "pull_request": {
+                "number": number,
+                "head": {"ref": branch, "sha": head, "repo": {"full_name": SLUG}},
+                "base": {"ref": "main", "sha": base, "repo": {"full_name": SLUG}},
+            },
+        }
+
+    def run(self, event_name: str, event: Mapping[str, Any], machine: str) -> Run:
+        """Run the workflow on what is checked out in `work`, on a runner of that name: a new name is a fresh one."""
+        folder = self.folder / machine
+        shutil.rmtree(folder / "artifacts", ignore_errors=True)
+        return run_workflow(
+            self.work,
+            event_name,
+            event,
+            env=self.environment(folder),
+            secrets={"GITHUB_TOKEN": TOKEN, "MLFLOW_TRACKING_TOKEN": "token-of-mlflow"},
+            variables={"MLFLOW_TRACKING_URI": self.database, "GCS_CREDENTIALS_FILE": str(self._credentials())},
+            machine=folder,
+        )
+
+    def push_main(self) -> None:
+        """Put main on GitHub."""
+        git(self.work, "push", "--quiet", str(self.origin), "main")
+
+    def push_results_of_main(self) -> None:
+        """What a maintainer does once: make main's results, and push them with their receipts to the bucket."""
+        env = {**os.environ, **self.environment(self.folder / "maintainer"), "PYTHONPATH": str(self.work / "src")}
+        for command in (["pawl", "plan", "--base=HEAD", "--all"], ["pawl", "reproduce"]):
+            self._call([sys.executable, "-m", *command], env)
+        self._call([str(BIN / "dvc"), "push", "--quiet", "--run-cache"], env)
+        shutil.rmtree(self.work / ".dvc" / "cache")
+        git(self.work, "checkout", "--quiet", ".")
+        git(self.work, "clean", "--quiet", "-fdx")
+        self.record.unlink(missing_ok=True)
+
+    def _call(self, command: list[str], env: Mapping[str, str]) -> None:
+        done = subprocess.run(command, cwd=self.work, env=dict(env), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    def _environments(self, machine: Path) -> Path:
+        """Kept environments as the set-up action leaves them; both are the one that runs this test."""
+        folder = machine / "environments"
+        folder.mkdir(parents=True, exist_ok=True)
+        for requirements in ("requirements.txt", "requirements-report.txt"):
+            kept = folder / environment_digest(SOURCE / requirements)
+            if not kept.exists():
+                kept.symlink_to(BIN.parent)
+            kept.with_name(f"{kept.name}.complete").touch()
+        # CML cannot be had here: a folder without it is what pawl meets where npm could not install it.
+        (folder / "@dvcorg-cml@0.20.6.complete").touch()
+        return folder
+
+    def _dvc_settings(self) -> Path:
+        folder = self.folder / "dvc-settings"
+        folder.mkdir(exist_ok=True)
+        text = f"['remote \"storage\"']\n    endpointurl = {self.bucket_url}\n    allow_anonymous_login = true\n"
+        (folder / "config").write_text(text, encoding="utf-8")
+        return folder
+
+    def _credentials(self) -> Path:
+        path = self.folder / "reader.json"
+        path.write_text('{"type": "authorized_user"}', encoding="utf-8")
+        return path
+
+
+def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path | None = None) -> World:
+    """A world whose main is that of `template` (a `work` folder), else a new small one; main is on GitHub."""
+    folder.mkdir(parents=True, exist_ok=True)
+    world = World(folder, github, bucket_url)
+    if template is None:
+        make_main(world.work)
+    else:
+        shutil.copytree(template, world.work, symlinks=True)
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(world.origin))
+    world.push_main()
+    github.add_token(TOKEN, permissions={"contents": "read", "pull_requests": "write", "statuses": "write"})
+    return world
