@@ -89,6 +89,10 @@ def test_overrides_are_measured_beside_the_workspace(repository: Path) -> None:
     assert (accuracy.base.value, accuracy.head.value) == (0.6, 0.8)
     assert (repository / "params.yaml").read_text() == FILES["params.yaml"]
     assert not (repository / "dvc.lock").exists()
+    write(repository, {"params.yaml": "train:\n  rate: 9.0\n"})
+    again = measure(repository, base="HEAD", overrides=("train.rate=3.0",))
+    assert again.metric("accuracy") == accuracy
+    assert "params.yaml are left out" in again.comparison.notes[0]
     assert measure(repository, base="HEAD", overrides=("train.rate=3.0",)).trained() == []
 
 
@@ -163,7 +167,7 @@ def test_the_steps_one_by_one_are_the_run(tmp_path: Path) -> None:
     single = (root / "reports" / "comparison.json").read_bytes()
     assert pawl(root, "report", "--no-pictures").returncode == 0
     done = pawl(root, "gate")
-    assert (done.returncode, done.stdout.startswith("fail: accuracy 0.6 -> 0.55")) == (1, True)
+    assert (done.returncode, done.stdout.startswith("fail: accuracy 0.6 → 0.55")) == (1, True)
     done = pawl(root, "run", "--no-pictures")
     assert done.returncode == 1
     assert (root / "reports" / "comparison.json").read_bytes() == single

@@ -71,7 +71,6 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
     """
     from pawl.compare.verdict import Rules
     from pawl.pipeline.checkout import base_checkout, set_checkout, share_settings, state_folder
-    from pawl.pipeline.overrides import apply_overrides
     from pawl.pipeline.project import dvc_root, open_project
 
     top = git.toplevel(choices.folder)
@@ -95,8 +94,7 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
     if overrides:
         head_top = state_folder(top) / "set"
         if made is None:
-            files = {str(inner / name): text for name, text in apply_overrides(root, overrides).items()}
-            set_checkout(top, workspace.commit, files, f"Set {', '.join(overrides)}")
+            set_checkout(top, workspace.commit, inner, overrides)
             share_settings(head.repo, head_top / inner)
         own = git.head(head_top)
         head_revision = Revision(commit=own.commit, name=_head_name(workspace), subject=own.subject)
@@ -187,13 +185,13 @@ def _check_clean(top: Path, choices: Choices) -> list[str]:
     if not dirty:
         return []
     named = ", ".join(dirty[:3]) + (f" and {len(dirty) - 3} more" if len(dirty) > 3 else "")
+    if choices.overrides:
+        return [f"Uncommitted changes in {named} are left out: --set starts from the commit."]
     if not choices.allow_dirty:
         raise InputError(
             f"{named} {'has' if len(dirty) == 1 else 'have'} uncommitted changes in {top}, so results would belong to "
             "no commit: commit or stash them, or measure them as they are with --allow-dirty."
         )
-    if choices.overrides:
-        raise InputError(f"--set starts from a commit, but {named} changed since: commit or stash first.")
     return [f"Measured with uncommitted changes in {named}: these numbers belong to no commit."]
 
 

@@ -66,7 +66,7 @@ def test_the_headline_is_the_worst_primary_verdict() -> None:
     metrics = judge({w: (measured(b), measured(h)) for w, (b, h) in values.items()}, rules, set())
     verdict, sentence = headline(metrics, failed=[], changed=True, unchanged_paths=set())
     assert verdict == "worse"
-    assert sentence == "Worse: b accuracy 0.9 -> 0.85 (-0.05) (elsewhere a accuracy better)."
+    assert sentence == "Worse: b accuracy 0.9 → 0.85 (\N{MINUS SIGN}0.05) (elsewhere a accuracy better)."
 
 
 def test_a_task_that_nothing_touched_has_no_say_in_the_headline() -> None:

@@ -29,7 +29,7 @@ def main_with_results(tmp_path_factory: pytest.TempPathFactory, bucket_url: str)
     """The `work` folder of a small repository whose main has its results in the bucket, and only there."""
     with FakeGitHub() as nobody:
         world = make_world(tmp_path_factory.mktemp("e2e-main"), nobody, bucket_url)
-        world.push_results_of_main()
+        world.push_results("main")
     return world.work
 
 

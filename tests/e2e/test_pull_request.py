@@ -2,21 +2,164 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.e2e.act import Run
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
 RATE = "train:\n  # Step size.\n  rate: {}\n"
+TRAIN_STEPS = ["Plan", "Reproduce", "Compare", "Track", "Report", "Hand over"]
+REPORT_STEPS = ["Take over what the training job wrote", "Believe only what is valid", "Report", "Comment", "Gate"]
 
 
-def test_an_improvement_is_commented_once_and_never_trained_twice(world: World) -> None:
+def outcomes(run: Run, job: str, steps: list[str]) -> list[str | None]:
+    """How each of the steps ended; None for one that did not run, be it skipped or for a label that act lacks."""
+    return [run.job(job).steps.get(step) for step in steps]
+
+
+def assert_green(run: Run) -> None:
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.log[-20_000:]
+    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * len(REPORT_STEPS), run.log[-20_000:]
+    assert (run.exit_code, run.job("train").result, run.job("report").result) == (0, "success", "success")
+
+
+IMPROVED = """\
+### ✅ **Better**: accuracy 0.600 → 0.700 (+0.100)
+
+🟢 **Gate open**: 1 primary metric holds against base
+
+| Metric | Base `main` `{base:.7}` | Head `faster` `{merge:.7}` | Change | Verdict |
+| :-- | --: | --: | --: | :-- |
+| **accuracy** ★ | 0.600 | 0.700 | ↑ +0.100 | ✅ better |
+| loss <sub>lower is better</sub> | 0.500 | 0.333 | ↓ −0.167 | ✅ better |
+
+★ primary: the verdict rests on it.
+
+- accuracy: higher is better, tolerance 0.01
+
+#### What changed
+
+| Parameter | Base | Head |
+| :-- | :-- | :-- |
+| `train.rate` | `1.0` | `2.0` |
+
+- `train`: params `params.yaml:train.rate` `1.0` → `2.0`
+- `evaluate`: upstream `train`
+
+#### Stages
+
+"""
+
+
+def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None:
     event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
+    first = world.run("pull_request", event, "runner-1")
+
+    assert_green(first)
+    assert [(run["stage"], run["side"]) for run in world.stages_run()] == [("train", "head"), ("evaluate", "head")]
+    [comment] = world.comments(7)
+    base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
+    assert comment.body.startswith(IMPROVED.format(base=base, merge=world.checked_out()))
+    assert re.search(r"^\| `train` \| ♻️ restored \| 🔨 trained [0-9.]+ s \|", comment.body, re.MULTILINE)
+    assert comment.body.endswith(f'\n\n![](https://cml.dev/watermark.png#{head} "CML watermark pawl")')
+    assert world.statuses() == [(head, "success", "pawl")]
+
+    # The next push changes no input of a stage: the runner has the results, and the comment is the same one.
+    event = world.push_to_pull_request(7, "faster", {"README.md": "Faster.\n"}, "Say so")
+    second = world.run("pull_request", event, "runner-1")
+
+    assert_green(second)
+    assert len(world.stages_run()) == 2
+    [updated] = world.comments(7)
+    assert (updated.id, updated.updates) == (comment.id, 1)
+    assert updated.body.startswith(IMPROVED.format(base=base, merge=world.checked_out()))
+    assert world.statuses()[1:] == [(event["pull_request"]["head"]["sha"], "success", "pawl")]
+
+    # A runner that has never seen any of it takes both sides out of the bucket.
+    world.push_results("faster")
+    third = world.run("pull_request", event, "runner-2")
+
+    assert_green(third)
+    assert len(world.stages_run()) == 2
+    [updated] = world.comments(7)
+    assert (updated.id, updated.updates) == (comment.id, 2)
+    assert updated.body.startswith(IMPROVED.format(base=base, merge=world.checked_out()))
+    assert re.search(r"^\| `train` \| ♻️ restored \| ♻️ restored \|", updated.body, re.MULTILINE)
+
+
+def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World) -> None:
+    event = world.open_pull_request(7, "slower", {"params.yaml": RATE.format("0.5")}, "Lower the rate")
     run = world.run("pull_request", event, "runner-1")
-    print(run.log[-30000:])
-    for n, j in run.jobs.items():
-        print(n, j.result, j.steps)
-    print(world.record.read_text())
-    print(world.github.bodies("acme/ct", 7)[0], world.github.state.statuses)
-    assert 0
+
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.log[-20_000:]
+    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
+    assert (run.exit_code, run.job("train").result, run.job("report").result) == (1, "success", "failure")
+    assert run.job("report").said["Gate"] == "fail: accuracy is worse by 0.05, more than its tolerance of 0.01\n"
+    [comment] = world.comments(7)
+    assert comment.body.startswith(
+        "### 🔻 **Worse**: accuracy 0.600 → 0.550 (−0.050)\n\n"
+        "⛔ **Gate closed**: accuracy is worse by 0.05, more than its tolerance of 0.01\n\n"
+    )
+    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
+
+    assert len(world.stages_run()) == 2
+    for stage in world.stages_run():
+        seen = [name for name in stage["environment"] if re.search("TOKEN|SECRET|GOOGLE|MLFLOW|CREDENTIAL", name)]
+        assert seen == []
+
+
+def test_a_change_of_the_readme_trains_nothing(world: World) -> None:
+    event = world.open_pull_request(7, "words", {"README.md": "Other words.\n"}, "Other words")
+    run = world.run("pull_request", event, "runner-1")
+
+    assert_green(run)
+    assert world.stages_run() == []
+    [comment] = world.comments(7)
+    assert comment.body.startswith("### ⚪ **Unchanged**: ")
+    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "success", "pawl")]
+
+
+def test_a_stage_that_fails_is_named(world: World) -> None:
+    event = world.open_pull_request(7, "broken", {"evaluate.py": "raise SystemExit('no scores today')\n"}, "Break it")
+    run = world.run("pull_request", event, "runner-1")
+
+    assert run.job("train").result == "failure"
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success", "failure", "success", "success", "success", "success"]
+    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
+    [comment] = world.comments(7)
+    assert comment.body.startswith(
+        "### ❌ **Failed**: head's stage `evaluate` ended with exit code 1\n\n⛔ **Gate closed**"
+    )
+    assert "no scores today" in comment.body
+    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
+
+
+def test_a_run_that_ends_before_anything_says_so_on_the_pull_request(world: World) -> None:
+    event = world.open_pull_request(7, "typo", {"dvc.yaml": "stages:\n  train: {comand: python train.py}\n"}, "Tidy up")
+    run = world.run("pull_request", event, "runner-1")
+
+    assert run.job("train").result == "failure"
+    assert outcomes(run, "train", TRAIN_STEPS) == ["failure", None, None, None, None, "success"]
+    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
+    [comment] = world.comments(7)
+    assert comment.body.startswith(
+        "### ❌ **Failed**: The training job ended before it planned anything; its log says why.\n\n⛔ **Gate closed**"
+    )
+    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
+
+
+def test_a_fork_never_reaches_the_runner(world: World) -> None:
+    event = world.open_pull_request(7, "theirs", {"train.py": "raise SystemExit('mine now')\n"}, "A gift")
+    event["pull_request"]["head"]["repo"]["full_name"] = "somebody/ct"
+    run = world.run("pull_request", event, "runner-1")
+
+    assert run.job("train").steps == {}
+    assert run.job("train").result in (None, "skipped")
+    assert run.job("report").steps == {}
+    assert world.stages_run() == []
+    assert world.comments(7) == []
+    assert world.statuses() == []

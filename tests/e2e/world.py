@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -15,10 +16,12 @@ from typing import Any
 from tests.e2e.act import BIN, Run, run_workflow
 from tests.e2e.storage import BUCKET
 from tests.fakes.github import FakeGitHub
+from tests.fakes.github_state import Comment
 from tests.support.repositories import EVALUATE, TRAIN, commit, git, make_repository
 
 SOURCE = Path(__file__).parents[2]
 SLUG = "acme/ct"
+REPOSITORY = {"full_name": SLUG, "name": "ct", "default_branch": "main"}
 TOKEN = "token-of-the-job"
 # Written outside the checkout, which is gone when a job ends: who ran where, and what its environment held.
 RECORD = """
@@ -102,12 +105,24 @@ class World:
         """The address of the scenario's MLflow."""
         return f"sqlite:///{self.folder / 'mlflow.db'}"
 
+    def checked_out(self) -> str:
+        """The commit that the workflow runs on: of a pull request GitHub's merge of it with main."""
+        return git(self.work, "rev-parse", "HEAD")
+
+    def comments(self, number: int) -> list[Comment]:
+        """The comments of a pull request."""
+        return self.github.comments(SLUG, number)
+
+    def statuses(self) -> list[tuple[str, str, str]]:
+        """(commit, state, context) of every status that was set, oldest first."""
+        return [(status.sha, status.state, status.context) for status in self.github.state.statuses]
+
     def environment(self, machine: Path) -> dict[str, str]:
         """What a maintainer sets on a runner, and where this machine's stand-ins are."""
         return {
             "GITHUB_REPOSITORY": SLUG,
             "GITHUB_API_URL": self.github.url,
-            "DVC_GLOBAL_CONFIG_DIR": str(self._dvc_settings()),
+            "DVC_GLOBAL_CONFIG_DIR": str(self._dvc_settings(machine)),
             "DVC_SITE_CACHE_DIR": str(machine / "dvc-site"),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
             "PAWL_ENVIRONMENTS": str(self._environments(machine)),
@@ -131,11 +146,10 @@ class World:
         git(self.work, "merge", "--quiet", "--no-ff", "--message", f"Merge {head} into {base}", head)
         git(self.work, "push", "--quiet", "--force", str(self.origin), branch, f"HEAD:refs/pull/{number}/merge")
         self.github.add_pull_request(SLUG, number, head_sha=head, head_ref=branch, base_sha=base)
-        repository = {"full_name": SLUG, "name": SLUG.split("/")[1], "default_branch": "main"}
         return {
             "action": "synchronize",
             "number": number,
-            "repository": repository,
+            "repository": REPOSITORY,
             "pull_request": {
                 "number": number,
                 "head": {"ref": branch, "sha": head, "repo": {"full_name": SLUG}},
@@ -161,16 +175,23 @@ class World:
         """Put main on GitHub."""
         git(self.work, "push", "--quiet", str(self.origin), "main")
 
-    def push_results_of_main(self) -> None:
-        """What a maintainer does once: make main's results, and push them with their receipts to the bucket."""
+    def push_results(self, branch: str) -> None:
+        """What a maintainer does: make the branch's results, and push them with their receipts to the bucket."""
+        checked_out = git(self.work, "rev-parse", "HEAD")
+        git(self.work, "checkout", "--quiet", branch)
         env = {**os.environ, **self.environment(self.folder / "maintainer"), "PYTHONPATH": str(self.work / "src")}
+        env["STAGE_RECORD"] = os.devnull
         for command in (["pawl", "plan", "--base=HEAD", "--all"], ["pawl", "reproduce"]):
             self._call([sys.executable, "-m", *command], env)
         self._call([str(BIN / "dvc"), "push", "--quiet", "--run-cache"], env)
-        shutil.rmtree(self.work / ".dvc" / "cache")
-        git(self.work, "checkout", "--quiet", ".")
-        git(self.work, "clean", "--quiet", "-fdx")
-        self.record.unlink(missing_ok=True)
+        git(self.work, "checkout", "--quiet", "--force", "--detach", checked_out)
+        git(self.work, "clean", "--quiet", "-ffdx")
+
+    def stages_run(self) -> list[dict[str, Any]]:
+        """What the stages themselves wrote down, oldest first: `stage`, `side` and the names in their `environment`."""
+        lines = self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
+        runs = [json.loads(line) for line in lines]
+        return [{**run, "side": "base" if "/.pawl/base/" in run["folder"] else "head"} for run in runs]
 
     def _call(self, command: list[str], env: Mapping[str, str]) -> None:
         done = subprocess.run(command, cwd=self.work, env=dict(env), capture_output=True, text=True, timeout=120)
@@ -189,10 +210,14 @@ class World:
         (folder / "@dvcorg-cml@0.20.6.complete").touch()
         return folder
 
-    def _dvc_settings(self) -> Path:
-        folder = self.folder / "dvc-settings"
-        folder.mkdir(exist_ok=True)
-        text = f"['remote \"storage\"']\n    endpointurl = {self.bucket_url}\n    allow_anonymous_login = true\n"
+    def _dvc_settings(self, machine: Path) -> Path:
+        """A runner's own DVC settings: where the bucket is, and a cache that outlives the checkout."""
+        folder = machine / "dvc-settings"
+        folder.mkdir(parents=True, exist_ok=True)
+        text = (
+            f"[cache]\n    dir = {machine / 'dvc-cache'}\n"
+            f"['remote \"storage\"']\n    endpointurl = {self.bucket_url}\n    allow_anonymous_login = true\n"
+        )
         (folder / "config").write_text(text, encoding="utf-8")
         return folder
 
@@ -210,6 +235,7 @@ def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path
         make_main(world.work)
     else:
         shutil.copytree(template, world.work, symlinks=True)
+        git(world.work, "checkout", "--quiet", "main")
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(world.origin))
     world.push_main()
     github.add_token(TOKEN, permissions={"contents": "read", "pull_requests": "write", "statuses": "write"})

@@ -77,7 +77,7 @@ def test_base_imports_its_own_code_though_heads_is_installed(tmp_path: Path) -> 
     branch(root, "stronger", {"src/strength.py": "FACTOR = 2.0\n"})
     here = str(Path(__file__).parents[2] / "src")
     done = pawl(root, "run", "--no-pictures", env={"PYTHONPATH": os.pathsep.join([str(root / "src"), here])})
-    assert "accuracy 0.6 -> 0.7" in done.stdout, done.stdout + done.stderr
+    assert "accuracy 0.6 → 0.7" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_environment_keeps_what_is_no_secret() -> None:

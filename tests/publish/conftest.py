@@ -3,14 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.fakes.github import FakeGitHub
 from tests.publish.desk import TOKEN, Desk
-
-# A shared runner is slow now and then; that is no finding.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

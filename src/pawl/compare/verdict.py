@@ -117,10 +117,11 @@ def headline(
 
 
 def describe(metric: MetricComparison) -> str:
-    """One metric in a few words, such as `digits accuracy 0.9722 -> 0.9861 (+0.0139)`."""
+    """One metric in a few words, such as `digits accuracy 0.9722 → 0.9861 (+0.0139)`."""
     if metric.base.value is None or metric.head.value is None or metric.difference is None:
         return f"{metric.name}: {metric.reason}"
-    return f"{metric.name} {metric.base.value:.4g} -> {metric.head.value:.4g} ({metric.difference:+.3g})"
+    change = f"{metric.difference:+.3g}".replace("-", "\N{MINUS SIGN}", 1)
+    return f"{metric.name} {metric.base.value:.4g} → {metric.head.value:.4g} ({change})"
 
 
 def gate(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pawl.errors import InputError
 from pawl.git import git
+from pawl.pipeline.overrides import apply_overrides
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -40,13 +43,23 @@ def base_checkout(top: Path, commit: str) -> Path:
     return target
 
 
-def set_checkout(top: Path, commit: str, files: dict[str, str], message: str) -> Path:
-    """A checkout under `.pawl/set/`: its branch `pawl-set` is `commit` plus one with `files` (path -> text)."""
+def set_checkout(top: Path, commit: str, inner: Path, overrides: Sequence[str]) -> Path:
+    """A checkout under `.pawl/set/`: its branch `pawl-set` is `commit` plus one that sets `overrides`.
+
+    `inner` is the path of the DVC root below `top`. What is uncommitted at `top` is left out. Raises InputError, and
+    leaves no checkout, where an override cannot be set.
+    """
     target = state_folder(top) / "set"
     _check_out_beside(top, target, commit)
+    try:
+        texts = apply_overrides(target / inner, overrides)
+    except InputError:
+        shutil.rmtree(target)
+        raise
     git(target, "checkout", "--quiet", "-b", SET_BRANCH)
-    for name, text in files.items():
-        (target / name).write_text(text, encoding="utf-8")
+    for name, text in texts.items():
+        (target / inner / name).write_text(text, encoding="utf-8")
+    message = f"Set {', '.join(overrides)}"
     git(target, *_IDENTITY, "commit", "--quiet", "--no-verify", "--allow-empty", "--all", "--message", message)
     return target
 

@@ -79,7 +79,7 @@ def tail(log: Path, lines: int = 30) -> str:
 def _follow(process: subprocess.Popen[bytes], source: BinaryIO, line: Callable[[str], None]) -> tuple[int, int]:
     """Exit code and peak memory in bytes, passing on whole lines as they are written."""
     pending = b""
-    # The kernel counts what a process was before its exec, which is pawl itself: no use for a process smaller than that.
+    # The kernel counts what a process was before its exec, which is pawl itself: no use for a smaller one.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     sampled = 0
     while True:

@@ -40,16 +40,14 @@ def load_yaml(path: Path) -> Any:
     try:
         document = YAML().load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist: --set changes parameters that a file in the repository has."
-        ) from None
+        raise InputError(f"{path.name} does not exist: --set changes parameters of a committed file.") from None
     except MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{path} is not valid YAML{line}: {error.problem or error.context}.") from None
+        raise InputError(f"{path.name} is not valid YAML{line}: {error.problem or error.context}.") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from None
+        raise InputError(f"{path.name} cannot be read: {error}.") from None
     if not isinstance(document, MutableMapping):
-        raise InputError(f"{path} must hold keys and values.")
+        raise InputError(f"{path.name} must hold keys and values.")
     return document
 
 

@@ -245,8 +245,8 @@ def _fetch_data(project: Project, out: Output) -> None:
     if out.exists:
         if out.workspace_status():
             raise InputError(
-                f"{place} is not what {project.relative(out.stage.path)} records: run `dvc add` (or `dvc commit`) and commit the "
-                "change, or bring the recorded data back with `dvc checkout --force`."
+                f"{place} is not what {project.relative(out.stage.path)} records: run `dvc add` (or `dvc commit`) and "
+                "commit the change, or bring the recorded data back with `dvc checkout --force`."
             )
         return
     try:

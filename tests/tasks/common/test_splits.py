@@ -53,6 +53,13 @@ def test_a_new_example_moves_only_neighbours_of_a_cut(n, seed):
     assert sum(old != new for old, new in zip(before, after[:n], strict=True)) <= 2
 
 
+@given(st.integers(0, 1000))
+def test_a_group_of_several_labels_counts_as_its_commonest(seed):
+    params = PARAMS.model_copy(update={"seed": seed})
+    splits = assign_splits([*"aaab", *"bbb"], [*"0000", *"123"], params)
+    assert set(splits[4:]) == set(SPLITS)
+
+
 def test_another_seed_is_another_split():
     groups = [str(i) for i in range(100)]
     other = PARAMS.model_copy(update={"seed": 8})
