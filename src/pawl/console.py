@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pawl.schema import Comparison, Measured, Plan
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _ACTION_WORDS = {"run": "run", "restore": "restore", "unchanged": "unchanged"}
 _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code != 9}
@@ -31,7 +35,23 @@ def show_plan(plan: Plan) -> None:
 
 
 def show_comparison(comparison: Comparison, reports: Path | None = None) -> None:
-    """The verdict, the metrics as a table, what the gate says, and where the report is."""
+    """The verdict, the metrics as a table where any differs, what the gate says, and where the report is."""
+    if comparison.metrics and comparison.verdict != "unchanged":
+        _print(_metrics_table(comparison))
+        if any(metric.primary for metric in comparison.metrics):
+            _print("* primary: the gate is decided by it")
+    lines = [
+        "",
+        comparison.headline,
+        f"Gate: {'pass' if comparison.gate_passed else 'FAIL'}: {comparison.gate_reason}.",
+    ]
+    if reports:
+        lines += [f"Report:  {(reports / 'report.html').as_uri()}", f"Comment: {reports / 'report.md'}"]
+    for line in lines:
+        print(line.translate(_CONTROL))  # noqa: T201
+
+
+def _metrics_table(comparison: Comparison) -> Table:
     from rich.text import Text
 
     table = _table(
@@ -42,13 +62,7 @@ def show_comparison(comparison: Comparison, reports: Path | None = None) -> None
         name = f"{metric.name}{' *' if metric.primary else ''}"
         row = (name, _shown(metric.base), _shown(metric.head), change, metric.verdict)
         table.add_row(*(Text(cell.translate(_CONTROL)) for cell in row))
-    if comparison.metrics:
-        _print(table)
-    if any(metric.primary for metric in comparison.metrics):
-        _print("* primary: the gate is decided by it")
-    _print("", comparison.headline, f"Gate: {'pass' if comparison.gate_passed else 'FAIL'}: {comparison.gate_reason}.")
-    if reports:
-        _print(f"Report:  {(reports / 'report.html').as_uri()}", f"Comment: {reports / 'report.md'}")
+    return table
 
 
 def _shown(value: Measured) -> str:
@@ -59,7 +73,7 @@ def _change(what: str, base: str | None, head: str | None) -> str:
     return what if base is None and head is None else f"{what} {base} -> {head}"
 
 
-def _table(*columns: str):  # type: ignore[no-untyped-def]
+def _table(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 

@@ -59,7 +59,7 @@ class Session:
 
     @property
     def is_same(self) -> bool:
-        """Whether head is the base commit itself."""
+        """Whether base's pipeline is head's: one commit, or none of the files that changed concern it."""
         return self.base is self.head
 
 
@@ -70,60 +70,31 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
     InputError for everything that is not as it must be, before any work is done.
     """
     from pawl.compare.verdict import Rules
-    from pawl.pipeline.checkout import base_checkout, set_checkout, share_settings, state_folder
-    from pawl.pipeline.project import dvc_root, open_project
+    from pawl.pipeline.project import dvc_root
 
     top = git.toplevel(choices.folder)
     root = dvc_root(choices.folder.absolute())
     inner = root.relative_to(top)
     config = load_config(root, choices.config)
-    reports = (choices.reports or root / "reports").absolute()
-    workspace = git.head(top)
     notes = _check_clean(top, choices)
     if made is None:
         base, note = git.resolve_base(top, choices.base or config.base)
+        base_revision, overrides = _revision(base), choices.overrides
         notes += [note] if note else []
-        base_revision = Revision(commit=base.commit, name=base.name[:200], subject=base.subject)
-        overrides = choices.overrides
     else:
         base_revision, overrides = made.base, made.overrides
-
-    head = open_project(root)
-    head_revision = _revision(workspace)
-    head_top = top
-    if overrides:
-        head_top = state_folder(top) / "set"
-        if made is None:
-            set_checkout(top, workspace.commit, inner, overrides)
-            share_settings(head.repo, head_top / inner)
-        own = git.head(head_top)
-        head_revision = Revision(commit=own.commit, name=_head_name(workspace), subject=own.subject)
-        shared, head = head, open_project(head_top / inner)
-    else:
-        shared = head
-    if made is not None and made.head.commit != head_revision.commit:
-        raise InputError(
-            f"plan.json is for commit {made.head.commit[:10]}, but {head_revision.commit[:10]} is checked out: "
-            "run `pawl plan` again."
-        )
-    base_project: Project | None = head
-    base_config: Config | None = config
-    if base_revision.commit != head_revision.commit:
-        base_root = base_checkout(top, base_revision.commit) / inner
-        base_project, base_config = None, None
-        if (base_root / ".dvc").is_dir():
-            share_settings(shared.repo, base_root)
-            base_project = open_project(base_root)
-        else:
-            notes.append("Base is no DVC repository yet: there is nothing to compare with.")
-        if (base_root / CONFIG_NAME).exists():
-            base_config = load_config(base_root)
+    head, head_revision, head_top = _open_head(top, inner, overrides, made)
     changed = git.git(head_top, "diff", "--name-only", "-z", base_revision.commit, head_revision.commit, check=False)
+    changed_files = [_inside(name, inner) for name in changed.split("\0") if name]
+    dirty = bool(notes) and not overrides
+    base_project, base_config = _open_base(top, inner, base_revision, head, config, None if dirty else changed_files)
+    if base_project is None:
+        notes.append("Base is no DVC repository yet: there is nothing to compare with.")
     if base_config is not None and base_config != config:
         notes.append(f"{CONFIG_NAME} differs from base's: where base's names a metric, base's rule judges it.")
     return Session(
         root=root,
-        reports=reports,
+        reports=(choices.reports or root / "reports").absolute(),
         config=config,
         rules=Rules(base_config, config),
         head=head,
@@ -131,10 +102,50 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
         head_revision=head_revision,
         base_revision=base_revision,
         overrides=overrides,
-        changed_files=[_inside(name, inner) for name in changed.split("\0") if name],
+        changed_files=changed_files,
         notes=tuple(notes),
         use_remote=choices.use_remote,
     )
+
+
+def _open_head(top: Path, inner: Path, overrides: tuple[str, ...], made: Plan | None) -> tuple[Project, Revision, Path]:
+    """The project that is measured, its commit, and its checkout's top: the workspace, or one with overrides set."""
+    from pawl.pipeline.checkout import set_checkout, share_settings, state_folder
+    from pawl.pipeline.project import open_project
+
+    workspace = git.head(top)
+    head, revision, head_top = open_project(top / inner), _revision(workspace), top
+    if overrides:
+        head_top = state_folder(top) / "set"
+        if made is None:
+            set_checkout(top, workspace.commit, inner, overrides)
+            share_settings(head.repo, head_top / inner)
+        own = git.head(head_top)
+        revision = Revision(commit=own.commit, name=_head_name(workspace), subject=own.subject)
+        head = open_project(head_top / inner)
+    if made is not None and made.head.commit != revision.commit:
+        raise InputError(
+            f"plan.json is for commit {made.head.commit[:10]}, but {revision.commit[:10]} is checked out: "
+            "run `pawl plan` again."
+        )
+    return head, revision, head_top
+
+
+def _open_base(
+    top: Path, inner: Path, revision: Revision, head: Project, config: Config, changed_files: list[str] | None
+) -> tuple[Project | None, Config | None]:
+    """Base's project and settings; head's own where nothing that changed can make them differ."""
+    from pawl.pipeline.checkout import base_checkout, share_settings
+    from pawl.pipeline.project import concerns_pipeline, open_project
+
+    if changed_files is not None and not any(concerns_pipeline(head, name) for name in changed_files):
+        return head, config
+    root = base_checkout(top, revision.commit) / inner
+    settings = load_config(root) if (root / CONFIG_NAME).exists() else None
+    if not (root / ".dvc").is_dir():
+        return None, settings
+    share_settings(head.repo, root)
+    return open_project(root), settings
 
 
 @contextmanager

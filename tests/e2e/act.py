@@ -57,8 +57,8 @@ def run_workflow(
     event_file.write_text(json.dumps(event), encoding="utf-8")
     workflow = checkout / ".github" / "workflows" / "continuous-training.yml"
     command = [
-        str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout", "--eventpath", str(event_file),
-        "--workflows", str(workflow), "--action-cache-path", str(machine / "act"), "--concurrent-jobs", "1",
+        str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout",
+        "--eventpath", str(event_file), "--workflows", str(workflow), "--action-cache-path", str(machine / "act"), "--concurrent-jobs", "1",
         "--platform", "ubuntu-latest=-self-hosted", "--platform", "self-hosted=-self-hosted",
         "--env-file", os.devnull, "--secret-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull,
     ]  # fmt: skip

@@ -30,7 +30,7 @@ def serve_bucket(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True)
     command = [
         str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "filesystem",
-        "-filesystem-root", str(folder), "-public-host", f"127.0.0.1:{port}", "-external-url", url, "-log-level", "error",
+        "-filesystem-root", str(folder), "-public-host", f"127.0.0.1:{port}", "-external-url", url,
     ]  # fmt: skip
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -42,6 +42,6 @@ def test_a_dispatched_run_sets_parameters_and_comments_where_it_is_told(world: W
     assert run.job("train").result == "success", run.log[-20_000:]
     assert run.job("report").steps["Gate"] == "failure"
     [comment] = world.comments(7)
-    assert comment.body.startswith("### 🔻 **Worse**: accuracy 0.600 → 0.550 (−0.050)\n")
+    assert comment.body.startswith("### 🔻 **Worse**: accuracy 0.6000 → 0.5500 (\u22120.0500)\n")
     assert "- set for this run: `train.rate=0.5`" in comment.body
     assert world.statuses() == [(sha, "failure", "pawl")]

@@ -19,7 +19,7 @@ from pawl.compare.files import (
     step_column,
     tables_in,
 )
-from pawl.pipeline.project import Project, params_of, stage_name
+from pawl.pipeline.project import Project, params_of, read_params, stage_name
 from pawl.schema import MAX_LABELS, Confusion, Curve, Measured, Series, StageResult
 
 State = Literal["ok", "missing", "failed", "not run"]
@@ -80,7 +80,7 @@ class SideFiles:
         for stage in self.project.stages:
             for dep in stage.deps:
                 if isinstance(dep, ParamsDependency):
-                    dep.save()
+                    read_params(self.project, dep)
             found |= params_of(stage)
         return found
 

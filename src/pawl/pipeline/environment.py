@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from pawl.schema import Machine
@@ -60,10 +59,7 @@ def _redirected_imports(checkout: Path) -> list[str]:
 
 def describe_machine() -> Machine:
     """The machine and the installed packages."""
-    packages = {
-        str(dist.metadata["Name"]).lower(): dist.version for dist in metadata.distributions() if dist.metadata["Name"]
-    }
-    packages = dict(sorted(packages.items()))
+    packages = _packages()
     where = {"python": platform.python_version(), "platform": platform.platform(), "packages": packages}
     return Machine(
         device=_device(),
@@ -74,6 +70,16 @@ def describe_machine() -> Machine:
         packages=packages,
         environment_digest=hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest(),
     )
+
+
+def _packages() -> dict[str, str]:
+    """Name -> version of what is installed, by the metadata folders' names: reading what is in them takes a second."""
+    found: dict[str, str] = {}
+    for entry in reversed(sys.path):
+        for folder in Path(entry).glob("*.dist-info") if entry else ():
+            name, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
+            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    return dict(sorted(found.items()))
 
 
 def _device() -> str:

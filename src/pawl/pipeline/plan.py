@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pawl.pipeline import receipts
 from pawl.pipeline.causes import find_causes
 from pawl.pipeline.keys import recipe_keys, stage_key, why_unkeyed
-from pawl.pipeline.project import Project, resolve_inputs, stage_name
+from pawl.pipeline.project import Project, check_pipeline, lock_entry, resolve_inputs, stage_name
 from pawl.schema import Cause, Plan, Revision, StageAction, StagePlan
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ Looks = dict[str, Look]
 def look_at(project: Project, stage: PipelineStage, remote: receipts.Remote) -> Look:
     """The stage's key and receipt as far as they are certain now; a receipt makes its outputs known."""
     look = Look(stage)
-    locked = _lock_entry(stage)
+    locked = project.locked.get(stage_name(stage))
     if not resolve_inputs(project, stage):
         return look
     unkeyed = why_unkeyed(stage)
-    lock_is_current = locked is not None and locked == _inputs_entry(stage) and not stage.cmd_changed
+    lock_is_current = locked is not None and _inputs(locked) == _inputs(lock_entry(stage))
     if unkeyed:
         look.note = f"DVC cannot file its result under a key: {unkeyed}."
         if lock_is_current and not (stage.is_callback or stage.always_changed):
@@ -109,6 +109,9 @@ def make_plan(
                 note=look.note or (before.note if before and name in differing else ""),
             )
         )
+    for project, actions in ((head, head_actions), (base, base_actions)):
+        if project is not None and "run" in actions.values():
+            check_pipeline(project)
     removed = tuple(name for name in base_looks if name not in head_looks) if base else ()
     return Plan(
         base=revisions[0],
@@ -146,19 +149,12 @@ def _recipes(looks: Looks) -> dict[str, str | None]:
     return {name: look.recipe_key for name, look in looks.items()}
 
 
-def _lock_entry(stage: PipelineStage) -> dict[str, object] | None:
-    """The inputs as dvc.lock has them, None where it lacks some; before `resolve_inputs` overwrites them."""
-    if not all(item.hash_info for item in (*stage.deps, *stage.outs)):
-        return None
-    return _inputs_entry(stage)
-
-
-def _inputs_entry(stage: PipelineStage) -> dict[str, object]:
-    return {f"{type(dep).__name__} {dep.def_path}": dep.hash_info.value for dep in stage.deps}
+def _inputs(entry: dict[str, Any]) -> dict[str, Any]:
+    """A lock entry without its outputs, and without the sizes, which prove nothing."""
+    deps = [{key: dep.get(key) for key in ("path", "md5")} for dep in entry.get("deps", [])]
+    return {"cmd": entry.get("cmd"), "deps": deps, "params": entry.get("params")}
 
 
 def _receipt_from_lock(project: Project, stage: PipelineStage, remote: receipts.Remote) -> receipts.Receipt | None:
-    from dvc.stage.serialize import to_single_stage_lockfile
-
-    receipt = receipts.Receipt("", "", dict(to_single_stage_lockfile(stage)))
+    receipt = receipts.Receipt("", "", lock_entry(stage))
     return receipt if receipts.local_outputs(project, stage, receipt) else None

@@ -151,17 +151,39 @@ def of_stage(project: Project, stage: PipelineStage, key: str) -> Receipt | None
 
 
 def _local(project: Project, key: str) -> list[Receipt]:
-    from dvc.stage.cache import _get_cache_hash
-
-    cache = project.repo.stage_cache
-    folder = Path(cache._get_cache_dir(key))
-    receipts = []
+    """The entries under `key` that hold: one that is damaged, renamed or no run-cache entry is passed over."""
+    folder = Path(project.repo.stage_cache._get_cache_dir(key))
+    found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        entry = cache._load_cache(key, path.name) if not path.name.startswith(".") else None
-        # An entry counts only under the digests of its own content: a damaged or renamed one is none.
-        if entry and _get_cache_hash(dict(entry)) == path.name and _get_cache_hash(dict(entry), key=True) == key:
-            receipts.append(Receipt(key, path.name, entry))
-    return receipts
+        entry = None if path.name.startswith(".") else _entry(project, key, path)
+        if entry is not None:
+            found.append(Receipt(key, path.name, entry))
+    return found
+
+
+def _entry(project: Project, key: str, path: Path) -> dict[str, Any] | None:
+    """The content of a run-cache file if it has the digests that its names promise.
+
+    Read by the fast parser first, and by DVC's, which reads some numbers otherwise, where the digests do not hold.
+    """
+    import yaml
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from dvc.stage.cache import _get_cache_hash
+    from voluptuous import Invalid
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    def fast() -> Any:
+        return COMPILED_LOCK_FILE_STAGE_SCHEMA(yaml.load(path.read_bytes(), loader))  # noqa: S506 - either is safe
+
+    for read in (fast, lambda: project.repo.stage_cache._load_cache(key, path.name)):
+        try:
+            entry = read()
+            if entry and _get_cache_hash(dict(entry)) == path.name and _get_cache_hash(dict(entry), key=True) == key:
+                return dict(entry)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, Invalid, yaml.YAMLError):
+            continue
+    return None
 
 
 def _outs(receipt: Receipt) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pawl.pipeline.command import Finished, run_command, tail
 from pawl.pipeline.environment import describe_machine, stage_environment
 from pawl.pipeline.keys import stage_key
 from pawl.pipeline.plan import Look, Looks, look_at
-from pawl.pipeline.project import Project, one_line, stage_name
+from pawl.pipeline.project import Project, lock_entry, one_line, stage_name
 from pawl.schema import Plan, Side, StageAction, StageResult, Stages
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Worker:
             return finished, f"its command ended with exit code {finished.exit_code}"
         try:
             with repo.lock, chdir(self.project.root):
+                self.project.param_files.clear()  # the command may have taken hours: what counts is what is there now
                 stage.save(run_cache=False)
                 if look.stage_key and stage_key(stage) != look.stage_key:
                     return (
@@ -146,14 +147,11 @@ class Worker:
 
     def _write_lock(self, stage: PipelineStage) -> None:
         """Record the restored stage in dvc.lock, which is only written where it says something else."""
-        from dvc.stage.serialize import to_lockfile
-
-        entry = to_lockfile(stage)[stage.name]
-        lock = stage.dvcfile._lockfile
-        present = (lock.load() if lock.exists() else {}).get("stages", {}).get(stage.name)
-        if _plain(present) != _plain(entry):
+        entry = lock_entry(stage)
+        if self.project.locked.get(stage_name(stage)) != entry:
             with self.project.repo.lock:
                 stage.dump(update_pipeline=False)
+            self.project.locked[stage_name(stage)] = entry
 
     def _record(
         self,
@@ -258,13 +256,6 @@ def _fetch_data(project: Project, out: Output) -> None:
                 out.checkout(force=True)
     except DvcException as error:
         raise InputError(f"{place} cannot be fetched: {one_line(error)}. Is it pushed (`dvc push`)?") from error
-
-
-def _plain(value: object) -> object:
-    """Lock entries as plain dicts and lists, for comparing what was read with what would be written."""
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _file_name(stage: str) -> str:

@@ -161,7 +161,7 @@ def _create(
     try:
         stage = files.project.stage(result.name)
         assert stage is not None
-        _load_params(stage)
+        files.params()
         params = [
             Param(_allowed(f"{key}"), str(value)[:_MAX_PARAM_CHARACTERS])
             for (_, key), value in params_of(stage).items()
@@ -203,14 +203,6 @@ def _numbers(files: SideFiles, stage: Any) -> Iterator[tuple[str, float, int]]:
                 for column, series in read_curves(file, step).items() if step else ():
                     for at, value in zip(series.steps, series.values, strict=True):
                         yield curve_name(inner, column)[1], value, int(at) if math.isfinite(at) else 0
-
-
-def _load_params(stage: Any) -> None:
-    from dvc.dependency import ParamsDependency
-
-    for dep in stage.deps:
-        if isinstance(dep, ParamsDependency):
-            dep.save()
 
 
 def _local_uri(session: Session) -> str:

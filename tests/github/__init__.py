@@ -1,0 +1,1 @@
+"""Tests of what `.github` holds besides YAML."""

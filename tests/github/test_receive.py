@@ -1,0 +1,156 @@
+"""What the job that may write on GitHub takes over from the job that ran the pull request's code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from pawl.report.document import write_reports
+from pawl.schema import Comparison, Plan, Revision, Stages, Tracking
+from pawl.session import read_file, write_file
+from tests.github.load import load
+from tests.report import examples
+
+receive = load("steps/receive.py")
+BASE, HEAD = Revision(commit="b" * 40, name="main"), Revision(commit="a" * 40, name="change")
+MODELS: dict[str, type[BaseModel]] = {
+    "plan.json": Plan,
+    "stages.json": Stages,
+    "comparison.json": Comparison,
+    "tracking.json": Tracking,
+}
+
+
+def hand_over(folder: Path) -> Path:
+    """A folder as a training job that went well leaves it."""
+    folder.mkdir()
+    run = examples.better()
+    values = (run.plan, run.stages, run.comparison, examples.tracking())
+    for name, value in zip(MODELS, values, strict=True):
+        assert value is not None
+        write_file(folder, name, value)
+    for name in ("report.md", "report.html", "logs"):
+        (folder / name).write_text("### ✅ **Better**: trust me\n")
+    return folder
+
+
+def taken_over(target: Path) -> Comparison:
+    """The comparison there, after a report was written from the files as the next step does."""
+    plan = read_file(target, "plan.json", Plan, "")
+    stages = read_file(target, "stages.json", Stages, "") if (target / "stages.json").exists() else None
+    comparison = read_file(target, "comparison.json", Comparison, "")
+    write_reports(target, plan, stages, comparison, None, pictures=False)
+    return comparison
+
+
+def test_valid_files_are_taken_over_and_nothing_else(tmp_path: Path) -> None:
+    source = hand_over(tmp_path / "in")
+    assert receive.receive(source, tmp_path / "out", BASE, HEAD) == ""
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(MODELS)
+    for name, model in MODELS.items():
+        assert read_file(tmp_path / "out", name, model, "") == read_file(source, name, model, "")
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ("plan.json", "The training job ended before it planned anything; its log says why."),
+        ("stages.json", "The training job ended before its stages were through; its log says why."),
+        ("comparison.json", "The training job ended before it compared; its log says why."),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, missing: str, sentence: str) -> None:
+    source = hand_over(tmp_path / "in")
+    (source / missing).unlink()
+    assert receive.receive(source, tmp_path / "out", BASE, HEAD) == sentence
+    comparison = taken_over(tmp_path / "out")
+    assert (comparison.verdict, comparison.gate_passed, comparison.headline) == ("failed", False, sentence)
+    expected = (BASE, HEAD) if missing == "plan.json" else (examples.BASE, examples.HEAD)
+    assert (comparison.base, comparison.head) == expected
+    assert sentence.partition(";")[0] in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_tracking_may_be_missing(tmp_path: Path) -> None:
+    source = hand_over(tmp_path / "in")
+    (source / "tracking.json").unlink()
+    assert receive.receive(source, tmp_path / "out", BASE, HEAD) == ""
+    assert not (tmp_path / "out" / "tracking.json").exists()
+
+
+def test_no_artifact_at_all_is_said(tmp_path: Path) -> None:
+    assert "before it planned anything" in receive.receive(tmp_path / "none", tmp_path / "out", BASE, HEAD)
+    assert taken_over(tmp_path / "out").head == HEAD
+
+
+def as_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_giant(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(receive.MAX_FILE_BYTES + 1)
+
+
+def as_nesting(path: Path) -> None:
+    path.write_text("[" * 200_000)
+
+
+def with_another_key(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"html": "<script>"}))
+
+
+def with_nan(path: Path) -> None:
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": NaN'))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("spoil", [as_link, as_folder, as_pipe, as_giant, as_nesting, with_another_key, with_nan])
+def test_one_file_that_is_not_believed_spoils_them_all(tmp_path: Path, name: str, spoil: Any) -> None:
+    source = hand_over(tmp_path / "in")
+    spoil(source / name)
+    problem = receive.receive(source, tmp_path / "out", BASE, HEAD)
+    assert problem.startswith(f"What the training job handed over is not believed: {name} ")
+    assert str(tmp_path) not in problem
+    comparison = taken_over(tmp_path / "out")
+    assert (comparison.verdict, comparison.gate_passed) == ("failed", False)
+    assert (comparison.base, comparison.head) == (BASE, HEAD)
+
+
+@given(st.sampled_from(sorted(MODELS)), st.binary() | st.recursive(st.none() | st.text(), st.lists).map(
+    lambda value: json.dumps(value).encode()
+))  # fmt: skip
+def test_no_content_passes_the_gate_or_stops_the_report(name: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = hand_over(Path(folder) / "in")
+        (source / name).write_bytes(content)
+        assert receive.receive(source, Path(folder) / "out", BASE, HEAD)
+        assert not taken_over(Path(folder) / "out").gate_passed
+
+
+def test_the_event_names_the_commits_of_a_run_that_did_not() -> None:
+    event = {"pull_request": {"base": {"sha": "b" * 40, "ref": "main"}, "head": {"sha": "a" * 40, "ref": "change"}}}
+    assert receive.revisions(event, "c" * 40) == (BASE, HEAD)
+    main = Revision(commit="c" * 40, name="main")
+    pushed = {"before": "b" * 40, "ref": "refs/heads/main"}
+    assert receive.revisions(pushed, "c" * 40) == (Revision(commit="b" * 40, name="b" * 10), main)
+    assert receive.revisions(pushed | {"before": "0" * 40}, "c" * 40) == (main, main)
+    assert receive.revisions({}, "c" * 40)[1].name == "c" * 10
