@@ -30,7 +30,10 @@ stages:
     deps: [evaluate.py, model.txt]
     metrics: [metrics.json]
 """
-EVALUATE = 'import json, re\njson.dump({"accuracy": float(re.findall("[0-9.]+", open("model.txt").read())[0])}, open("metrics.json", "w"))\n'
+EVALUATE = """
+import json, re
+json.dump({"accuracy": float(re.findall("[0-9.]+", open("model.txt").read())[0])}, open("metrics.json", "w"))
+"""
 
 
 def unchanged_push(scratch: Path) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ class Pair:
 
 
 def in_turn(ours: Callable[[], float], theirs: Callable[[], float], runs: int = 5) -> Pair:
-    """Time both after one warm-up of each. The callables give back seconds, so that they can leave out what is not theirs."""
+    """Time both, after one warm-up of each; the callables give back seconds, and leave out what is not theirs."""
     ours(), theirs()
     both = [(ours(), theirs()) for _ in range(runs)]
     return Pair(tuple(a for a, _ in both), tuple(b for _, b in both))

@@ -80,6 +80,8 @@ class Plan(Strict):
     base: Revision
     head: Revision
     overrides: Annotated[tuple[Text, ...], Field(max_length=200)] = ()
+    started_from: Commit | None = None
+    """With overrides: the commit that they were set on; head is then a commit that only this machine has."""
     everything: bool = False
     """Whether every stage of head is needed, not only those that differ."""
     force: bool = False
@@ -232,6 +234,8 @@ class Comparison(Strict):
     base: Revision
     head: Revision
     overrides: Annotated[tuple[Text, ...], Field(max_length=200)] = ()
+    started_from: Commit | None = None
+    """As in the plan."""
     verdict: Headline
     """The worst of the primary metrics; "unchanged": no input of any result differs; "failed": head has no results."""
     headline: Text

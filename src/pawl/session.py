@@ -121,7 +121,7 @@ def _open_head(top: Path, inner: Path, overrides: tuple[str, ...], made: Plan | 
             set_checkout(top, workspace.commit, inner, overrides)
             share_settings(head.repo, head_top / inner)
         own = git.head(head_top)
-        revision = Revision(commit=own.commit, name=_head_name(workspace), subject=own.subject)
+        revision = Revision(commit=own.commit, name=f"{_head_name(workspace)} with --set", subject=own.subject)
         head = open_project(head_top / inner)
     if made is not None and made.head.commit != revision.commit:
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pawl import git
 from pawl.schema import Comparison, Plan, Side, Stages, Tracking
 from pawl.session import Session, write_file
 
@@ -32,6 +33,7 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
         revisions=(session.base_revision, session.head_revision),
         changed_files=session.changed_files,
         overrides=session.overrides,
+        started_from=git.commit_of(session.root, "HEAD") if session.overrides else None,
         everything=everything,
         force=force,
         notes=session.notes,

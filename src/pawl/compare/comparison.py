@@ -35,6 +35,7 @@ def compare(plan: Plan, stages: Stages, head: Project, base: Project | None, rul
         base=plan.base,
         head=plan.head,
         overrides=plan.overrides,
+        started_from=plan.started_from,
         verdict=verdict,
         headline=sentence,
         gate_passed=passed,

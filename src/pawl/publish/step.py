@@ -32,7 +32,7 @@ def publish(
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{reports / 'report.md'} cannot be read ({error}): run `pawl report` first.") from None
     target = target_from_environment(os.environ, repository=slug, pull_request=pull_request)
-    about = commit or comparison.head.commit
+    about = commit or comparison.started_from or comparison.head.commit
     url = None
     if target.pull_request is not None:
         posted = post_comment(body, target, title=TITLE, commit=about, via=cast(Via, via), progress=say)

@@ -53,7 +53,7 @@ def side_title(revision: Revision) -> str:
 def _metric_row(metric: MetricComparison) -> list[str]:
     text = show_metric(metric)
     name = f"**{prose(metric.name, 80)}** ★" if metric.primary else prose(metric.name, 80)
-    if metric.direction == "lower" or metric.direction_guessed:
+    if metric.direction == "lower" or (metric.direction == "higher" and metric.direction_guessed):
         name += f" <sub>{better_when(metric)}</sub>"
     return [name, text.base, text.head, show_change(metric) or NOTHING, f"{MARKS[metric.verdict]} {metric.verdict}"]
 
@@ -172,7 +172,8 @@ def confusion_section(confusions: Sequence[Confusion]) -> Section:
         body = "\n\n".join(_confusion_text(c, most_pairs, whole) for c in confusions[:most])
         if len(confusions) > most:
             body += f"\n\nand {len(confusions) - most} more"
-        word = "Confusion matrix" if len(confusions) == 1 else f"Confusion matrices</b> ({len(confusions)})<b>"
-        return folded(f"<b>{word}</b>", body)
+        word = "Confusion matrix" if len(confusions) == 1 else "Confusion matrices"
+        count = f" ({len(confusions)})" if len(confusions) > 1 else ""
+        return folded(f"<b>{word}</b>{count}", body)
 
     return Section("confusion matrices", (form(8, 12, True), form(4, 6, False), ""))

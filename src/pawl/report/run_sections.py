@@ -192,8 +192,9 @@ def notes_section(notes: Sequence[str]) -> Section:
 def reproduce_lines(comparison: Comparison) -> str:
     """The commands that give the same result on another machine."""
     options = "".join(f" --set {shlex.quote(one_line(text, 2_000))}" for text in comparison.overrides)
-    head, base = comparison.head.commit, comparison.base.commit
-    return f"git fetch origin {base} {head}\ngit checkout --detach {head}\npawl run --base {base}{options}"
+    head, base = comparison.started_from or comparison.head.commit, comparison.base.commit
+    commits = dict.fromkeys((base, head))
+    return f"git fetch origin {' '.join(commits)}\ngit checkout --detach {head}\npawl run --base {base}{options}"
 
 
 def reproduce_section(comparison: Comparison) -> Section:

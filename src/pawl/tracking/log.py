@@ -152,7 +152,7 @@ def _create(
         "pawl.verdict": comparison.verdict if result.side == "head" else "",
         "pawl.environment": stages.machine.environment_digest,
         "pawl.device": stages.machine.device if result.outcome == "trained" else "",
-        "mlflow.source.git.commit": revision.commit,
+        "mlflow.source.git.commit": (comparison.started_from if result.side == "head" else None) or revision.commit,
         "mlflow.source.name": _repository_name(session),
     }
     run = client.create_run(experiment, start_time=now, run_name=f"{result.name} {revision.commit[:10]}")
