@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What the pretend pull request of `make run` changes.
-SET ?= digits.train.learning_rate=0.005 tabular.train.C=3.0
+SET ?= digits.train.channels=[32,64] tabular.train.C=3.0
 PINS := requirements.txt requirements-report.txt src/tasks/requirements.txt pyproject.toml
 
 .DEFAULT_GOAL := help

@@ -57,11 +57,20 @@ def run_workflow(
     event_file.write_text(json.dumps(event), encoding="utf-8")
     workflow = checkout / ".github" / "workflows" / "continuous-training.yml"
     command = [
-        str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout",
-        "--eventpath", str(event_file), "--workflows", str(workflow), "--action-cache-path", str(machine / "act"), "--concurrent-jobs", "1",
-        "--platform", "ubuntu-latest=-self-hosted", "--platform", "self-hosted=-self-hosted",
-        "--env-file", os.devnull, "--secret-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull,
-    ]  # fmt: skip
+        str(BIN / "act"),
+        event_name,
+        "--json",
+        "--no-cache-server",
+        "--no-skip-checkout",
+        "--concurrent-jobs",
+        "1",
+    ]
+    command += ["--eventpath", str(event_file), "--workflows", str(workflow)]
+    command += ["--action-cache-path", str(machine / "act")]
+    for label in ("ubuntu-latest", "self-hosted"):
+        command += ["--platform", f"{label}=-self-hosted"]
+    for kind in ("env", "secret", "var", "input"):
+        command += [f"--{kind}-file", os.devnull]
     for name, folder in _stand_ins(workflow).items():
         command += ["--local-repository", f"{name}={folder}"]
     for flag, values in (("--env", env), ("--secret", secrets), ("--var", variables)):
