@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -243,6 +244,7 @@ def run(
 
 def main() -> NoReturn:
     """Run the command line; every error that a user can cause ends in one sentence and its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job ends as a Ctrl-C does
     try:
         app()
         code = 0

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from pawl.pipeline.command import run_command, tail
 from pawl.pipeline.environment import stage_environment
 from tests.support.loop import measure
@@ -94,7 +96,8 @@ def test_the_environment_keeps_what_is_no_secret() -> None:
     assert "PAWL_STAGE_KEY" not in kept
 
 
-def test_an_interrupt_ends_the_stage_and_leaves_no_half_result(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_stage_and_leaves_no_half_result(tmp_path: Path, number: signal.Signals) -> None:
     slow = "import os, pathlib, subprocess, sys, time\npathlib.Path('model.txt').write_text('half')\n"
     slow += "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
     slow += "pathlib.Path('pids').write_text(f'{os.getpid()} {child.pid}')\ntime.sleep(600)\n"
@@ -104,11 +107,20 @@ def test_an_interrupt_ends_the_stage_and_leaves_no_half_result(tmp_path: Path) -
     branch(root, "slow", {"params.yaml": "train:\n  rate: 2.0\n"})
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "pawl", "run"], cwd=root, env=env, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pawl", "run"],
+        cwd=root,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Started in the background of a shell without a terminal, the tests ignore it, and so would pawl.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    wait_for(lambda: (root / "pids").exists() and (root / "pids").read_text())
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        wait_for(lambda: (root / "pids").exists() and (root / "pids").read_text())
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.terminate()
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not (root / "model.txt").exists()
