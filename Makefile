@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## Open a pretend pull request here and judge it: SET="d
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test.
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Check format, lint, types and workflows.

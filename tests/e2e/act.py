@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -56,16 +58,8 @@ def run_workflow(
     event_file = machine / "event.json"
     event_file.write_text(json.dumps(event), encoding="utf-8")
     workflow = checkout / ".github" / "workflows" / "continuous-training.yml"
-    command = [
-        str(BIN / "act"),
-        event_name,
-        "--json",
-        "--no-cache-server",
-        "--no-skip-checkout",
-        "--concurrent-jobs",
-        "1",
-    ]
-    command += ["--eventpath", str(event_file), "--workflows", str(workflow)]
+    command = [str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout"]
+    command += ["--concurrent-jobs", "1", "--eventpath", str(event_file), "--workflows", str(workflow)]
     command += ["--action-cache-path", str(machine / "act")]
     for label in ("ubuntu-latest", "self-hosted"):
         command += ["--platform", f"{label}=-self-hosted"]
@@ -78,16 +72,23 @@ def run_workflow(
             command += [flag, f"{name}={value}"]
     # Nothing of the tests' own environment may reach a step.
     clean = {
-        "PATH": os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join([str(BIN), str(Path(shutil.which("git") or "git").parent), "/usr/bin", "/bin"]),
         "HOME": str(machine / "home"),
         "XDG_CACHE_HOME": str(machine / "home" / ".cache"),
         "LANG": "C.UTF-8",
     }
     Path(clean["HOME"]).mkdir(exist_ok=True)
-    done = subprocess.run(
-        command, cwd=checkout, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ACT_SECONDS
-    )
-    return Run(done.returncode, _jobs(done.stdout + done.stderr), done.stdout + done.stderr)
+    process = subprocess.Popen(
+        command, cwd=checkout, env=clean, text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        log, _ = process.communicate(timeout=ACT_SECONDS)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # the steps too: act alone would leave them running
+        process.communicate()
+        raise
+    return Run(process.returncode, _jobs(log), log)
 
 
 def _stand_ins(workflow: Path) -> dict[str, Path]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.test_pull_request import RATE, assert_green
 from tests.e2e.world import REPOSITORY, SLUG, World
 from tests.support.repositories import commit, git
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def test_a_push_to_main_is_measured_against_what_was_there_before(world: World) -> None:

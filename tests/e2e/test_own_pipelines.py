@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from pawl.schema import Comparison
 from pawl.session import read_file
 from tests.e2e.test_pull_request import TRAIN_STEPS, outcomes
 from tests.e2e.world import FILES, OWN, copy_own, make_world
 from tests.fakes.github import FakeGitHub
 from tests.support.repositories import commit, git, write
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 PIPELINES = ["src/tasks", "dvc.yaml", "params.yaml", "pawl.yaml", ".dvcignore", ".gitattributes", ".gitignore"]
 QUICK = {"epochs: 15": "epochs: 1", "classes: 10": "classes: 3", "noise_columns: 40": "noise_columns: 4"}

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from tests.e2e.act import Run
 from tests.e2e.world import World
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 RATE = "train:\n  # Step size.\n  rate: {}\n"
 TRAIN_STEPS = ["Plan", "Reproduce", "Compare", "Track", "Report", "Hand over"]
@@ -71,6 +67,8 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     assert re.search(r"^\| `train` \| ♻️ restored \| 🔨 trained [0-9.]+ s \|", comment.body, re.MULTILINE)
     assert comment.body.endswith(f'\n\n![](https://cml.dev/watermark.png#{head} "CML watermark pawl")')
     assert world.statuses() == [(head, "success", "pawl")]
+    # train and evaluate of both sides
+    assert world.tracked_runs() == 4
 
     # The next push changes no input of a stage: the runner has the results, and the comment is the same one.
     event = world.push_to_pull_request(7, "faster", {"README.md": "Faster.\n"}, "Say so")
@@ -93,6 +91,7 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     assert (updated.id, updated.updates) == (comment.id, 2)
     assert start(updated.body) == IMPROVED.format(base=base, merge=world.checked_out())
     assert re.search(r"^\| `train` \| ♻️ restored \| ♻️ restored \|", updated.body, re.MULTILINE)
+    assert world.tracked_runs() == 4
 
 
 def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World) -> None:
@@ -122,8 +121,12 @@ def test_a_change_of_the_readme_trains_nothing(world: World) -> None:
     assert_green(run)
     assert world.stages_run() == []
     [comment] = world.comments(7)
-    assert comment.body.startswith("### ⚪ **Unchanged**: ")
-    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "success", "pawl")]
+    base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
+    first, gate, footer, *_ = comment.body.split("\n\n")
+    assert first.startswith("### ⚪ **Unchanged**: ")
+    assert gate == "🟢 **Gate open**: nothing that a result follows from differs from base"
+    assert footer == f"<sub>`words` {world.checked_out()} against `main` {base}</sub>"
+    assert world.statuses() == [(head, "success", "pawl")]
 
 
 def test_a_stage_that_fails_is_named(world: World) -> None:

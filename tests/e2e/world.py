@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.e2e.act import BIN, Run, run_workflow
 from tests.e2e.storage import BUCKET
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github_state import Comment
+from tests.github.load import load
 from tests.support.repositories import EVALUATE, TRAIN, commit, git, make_repository
 
 SOURCE = Path(__file__).parents[2]
@@ -67,13 +69,7 @@ def make_main(root: Path) -> Path:
 
 def environment_digest(requirements: Path) -> str:
     """The name under which the set-up action keeps the environment of these requirements."""
-    path = SOURCE / ".github" / "actions" / "setup" / "environment.py"
-    spec = importlib.util.spec_from_file_location("setup_environment", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    name: str = module.digest(requirements)
+    name: str = load("actions/setup/environment.py").digest(requirements)
     return name
 
 
@@ -104,6 +100,12 @@ class World:
     def database(self) -> str:
         """The address of the scenario's MLflow."""
         return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def tracked_runs(self) -> int:
+        """How many runs MLflow has."""
+        with closing(sqlite3.connect(self.database.removeprefix("sqlite:///"))) as database:
+            [count] = database.execute("SELECT count(*) FROM runs WHERE status = 'FINISHED'").fetchone()
+        return int(count)
 
     def checked_out(self) -> str:
         """The commit that the workflow runs on: of a pull request GitHub's merge of it with main."""

@@ -53,6 +53,7 @@ open('history.tsv', 'w').write('step\\tx\\n')
     root = make_repository(tmp_path / "repository", {"train.py": spy, "pawl.yaml": "stage_environment: [KAGGLE_KEY]\n"})
     branch(root, "spy", {"params.yaml": "train:\n  rate: 2.0\n"})
     names = """GITHUB_TOKEN AWS_SECRET_ACCESS_KEY GOOGLE_APPLICATION_CREDENTIALS MLFLOW_TRACKING_PASSWORD
+        GITHUB_ENV GITHUB_PATH GITHUB_OUTPUT GITHUB_STEP_SUMMARY
         ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL MY_API_KEY NPM_PAT"""
     secrets = dict.fromkeys(names.split(), "t0ken")
     done = pawl(root, "plan", env=secrets)

@@ -18,7 +18,6 @@ import pytest
 from tests.support.repositories import branch, commit, git, make_repository, pawl
 
 CONFIG = "tracking: {experiment: loop}\n"
-pytestmark = pytest.mark.xdist_group("mlflow")
 
 
 def runs_in(uri: str, experiment: str = "loop") -> list[Any]:

@@ -16,7 +16,9 @@ from pawl.schema import Machine
 
 # A stage runs code that nobody reviewed yet: what opens a door elsewhere stays outside.
 _SECRET = re.compile(
-    r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|_KEY(_ID)?$|^KEY$|^(ACTIONS|AWS|AZURE|GOOGLE|GCLOUD|CLOUDSDK|MLFLOW)_|_PAT$",
+    r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|_KEY(_ID)?$|^KEY$|^(ACTIONS|AWS|AZURE|GOOGLE|GCLOUD|CLOUDSDK|MLFLOW)_|_PAT$"
+    # What a stage writes there would reach the job's later steps, which have more rights.
+    r"|^GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)$",
     re.IGNORECASE,
 )
 _FORCED = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "DVC_NO_ANALYTICS": "1"}

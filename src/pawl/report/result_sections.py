@@ -36,7 +36,7 @@ def verdict_line(comparison: Comparison, stages: Stages | None) -> str:
         ended = "" if first.exit_code is None else f" with exit code {show_count(first.exit_code)}"
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         return f"{start}: {first.side}'s stage {code(first.name)} ended{ended}{more}"
-    return f"{start}: {prose(comparison.headline, 300)}"
+    return f"{start}: {prose(comparison.headline.removeprefix(f'{WORDS[comparison.verdict]}: '), 300)}"
 
 
 def gate_line(comparison: Comparison) -> str:

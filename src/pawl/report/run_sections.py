@@ -124,6 +124,8 @@ def _tracked(tracking: Tracking | None, most: int) -> str:
 def stages_section(plan: Plan, stages: Stages | None, tracking: Tracking | None) -> Section:
     """What happened to each stage on both sides, what it took, and where its MLflow run is."""
     rows = stage_rows(plan, stages)
+    if not rows and stages is None:
+        return Section("stages", ("",))
     busy = [row for row in rows if not row.idle]
     noted = [stage for stage in plan.stages if stage.note]
 
