@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
+from pawl.options import HERE, AllowDirty, Base, ConfigFile, Everything, Folder, Force, Json, NoRemote, Reports, Sets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,23 +27,6 @@ app = typer.Typer(
     help="Continuous training on pull requests: train what changed, measure it against main, say if it got better.",
     epilog="Exit codes: 0 fine, 1 the gate says no, 2 bad input, 3 a stage failed, 4 a service failed, 130 stopped.",
 )
-
-Base = Annotated[
-    str | None, typer.Option("--base", help="Branch, tag or commit to measure against. Default: `base` in pawl.yaml.")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Measure HEAD with a parameter changed; may be repeated."),
-]
-Folder = Annotated[Path, typer.Option("--repository", "-C", help="A folder of the repository.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings to use in place of pawl.yaml.")]
-Reports = Annotated[Path | None, typer.Option("--reports", help="Folder for what is written. Default: reports/.")]
-NoRemote = Annotated[bool, typer.Option("--no-remote", help="Take results from this machine only.")]
-AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Measure uncommitted changes too, and say so.")]
-Everything = Annotated[bool, typer.Option("--all", help="Every stage of head, not only those that differ from base.")]
-Force = Annotated[bool, typer.Option("--force", help="Run the needed stages of head even if their results are known.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the written JSON on standard output.")]
-Here = Path()
 
 
 @app.callback()
@@ -66,7 +50,7 @@ class _Debug:
 def plan(
     base: Base = None,
     sets: Sets = None,
-    folder: Folder = Here,
+    folder: Folder = HERE,
     config: ConfigFile = None,
     reports: Reports = None,
     no_remote: NoRemote = False,
@@ -88,7 +72,7 @@ def plan(
 
 @app.command(epilog="Example: pawl plan && pawl reproduce")
 def reproduce(
-    folder: Folder = Here,
+    folder: Folder = HERE,
     config: ConfigFile = None,
     reports: Reports = None,
     no_remote: NoRemote = False,
@@ -115,7 +99,7 @@ def reproduce(
 
 @app.command(epilog="Example: pawl compare --json")
 def compare(
-    folder: Folder = Here,
+    folder: Folder = HERE,
     config: ConfigFile = None,
     reports: Reports = None,
     allow_dirty: AllowDirty = False,
@@ -135,7 +119,7 @@ def compare(
 
 @app.command(epilog="Example: MLFLOW_TRACKING_URI=https://mlflow.example.com pawl track")
 def track(
-    folder: Folder = Here,
+    folder: Folder = HERE,
     config: ConfigFile = None,
     reports: Reports = None,
     allow_dirty: AllowDirty = False,
@@ -157,7 +141,7 @@ def track(
 
 @app.command(epilog="Example: pawl report --reports reports")
 def report(
-    folder: Folder = Here,
+    folder: Folder = HERE,
     reports: Reports = None,
     pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
 ) -> None:
@@ -177,7 +161,7 @@ def report(
 
 
 @app.command(epilog="Example: pawl gate || echo 'do not merge'")
-def gate(folder: Folder = Here, reports: Reports = None) -> None:
+def gate(folder: Folder = HERE, reports: Reports = None) -> None:
     """Exit 0 where the branch may go in, 1 where it may not, with one line saying why."""
     from pawl.schema import Comparison
     from pawl.session import read_file
@@ -191,7 +175,7 @@ def gate(folder: Folder = Here, reports: Reports = None) -> None:
 
 @app.command(epilog="Example: GITHUB_TOKEN=... pawl comment --repository-slug acme/ct --pull-request 7")
 def comment(
-    folder: Folder = Here,
+    folder: Folder = HERE,
     reports: Reports = None,
     slug: Annotated[str | None, typer.Option("--repository-slug", help="owner/name; default: the workflow's.")] = None,
     pull_request: Annotated[int | None, typer.Option(help="Its number; default: the workflow's event's.")] = None,
@@ -210,7 +194,7 @@ def comment(
 def run(
     base: Base = None,
     sets: Sets = None,
-    folder: Folder = Here,
+    folder: Folder = HERE,
     config: ConfigFile = None,
     reports: Reports = None,
     no_remote: NoRemote = False,

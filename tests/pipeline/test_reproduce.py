@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -157,6 +158,37 @@ def test_force_runs_what_is_known(repository: Path) -> None:
     branch(repository, "faster", FASTER)
     measure(repository)
     assert measure(repository, force=True).trained() == ["head:train", "head:evaluate"]
+
+
+RANDOM = TRAIN.replace("FACTOR = 1.0", "import random; FACTOR = random.random()")
+
+
+def test_a_stage_whose_result_differs_each_time_can_be_forced(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repository", {"train.py": RANDOM})
+    branch(root, "faster", FASTER)
+    first = measure(root)
+    second = measure(root, force=True)
+    assert second.trained() == ["head:train", "head:evaluate"]
+    assert second.result("train").stage_key == first.result("train").stage_key  # type: ignore[union-attr]
+    assert second.result("evaluate").stage_key != first.result("evaluate").stage_key  # type: ignore[union-attr]
+    model = float((root / "model.txt").read_text())
+    assert second.metric("accuracy").head.value == min(0.5 + model / 10, 1.0)
+
+
+def test_a_lost_result_that_comes_out_otherwise_takes_what_follows_with_it(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    root = make_repository(tmp_path / "repository", {"train.py": RANDOM})
+    commit(root, "a remote", {".dvc/config": f"[core]\n    remote = s\n['remote \"s\"']\n    url = {storage}\n"})
+    measure(root, everything=True)
+    dvc(root, "push", "--run-cache")
+    lost = hashlib.md5((root / "model.txt").read_bytes()).hexdigest()
+    (storage / "files" / "md5" / lost[:2] / lost[2:]).unlink()
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(root), str(clone))
+    again = measure(clone, everything=True)
+    assert again.trained() == ["head:train", "head:evaluate"]
+    model = float((clone / "model.txt").read_text())
+    assert again.metric("accuracy").head.value == min(0.5 + model / 10, 1.0)
 
 
 def test_only_the_changed_stage_and_what_follows_runs(repository: Path) -> None:

@@ -43,27 +43,46 @@ class Worker:
     results: dict[str, StageResult] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     """Stages whose outputs are in the workspace as their receipt has them."""
+    made: set[str] = field(default_factory=set)
+    """Stages that ran; what they wrote may differ from what an earlier run wrote."""
 
     def obtain(self, stage: PipelineStage) -> bool:
         """See to it that the stage's outputs are in the workspace: restored if anyone ever made them, else made."""
         name = stage_name(stage)
         if name in self.present or (name in self.results and self.results[name].outcome in ("failed", "skipped")):
             return name in self.present
+        upstream = self.project.upstream(stage)
+        if not all(self._settle(other) for other in upstream):
+            self._record(self.looks[name], "skipped")
+            return False
+        if self.looks[name].receipt is None or any(stage_name(other) in self.made for other in upstream):
+            self._look_again(stage)
         look = self.looks[name]
-        if look.receipt is None:
-            if not all(self._settle(upstream) for upstream in self.project.upstream(stage)):
-                self._record(look, "skipped")
-                return False
-            recipe = look.recipe_key
-            look = self.looks[name] = look_at(self.project, stage, self.remote)
-            look.recipe_key = recipe
         if look.receipt is not None and name not in self.force and self._restore(look):
             return True
+        made_before = len(self.made)
+        if not all(self.obtain(other) for other in upstream):
+            self._record(look, "skipped")
+            return False
+        if len(self.made) > made_before:  # what was to be restored for this stage had to be made, maybe differently
+            self._look_again(stage)
+            look = self.looks[name]
+            if look.receipt is not None and name not in self.force and self._restore(look):
+                return True
         return self._make(look)
 
     def _settle(self, stage: PipelineStage) -> bool:
-        """Like obtain, but an output whose hash is known may stay where it is."""
-        return self.looks[stage_name(stage)].receipt is not None or self.obtain(stage)
+        """Like obtain, but an output whose hash is certain may stay where it is."""
+        name = stage_name(stage)
+        certain = self.looks[name].receipt is not None and name not in self.force
+        return certain or self.obtain(stage)
+
+    def _look_again(self, stage: PipelineStage) -> None:
+        """The stage's key and receipt by what is upstream now."""
+        name = stage_name(stage)
+        look = look_at(self.project, stage, self.remote)
+        look.recipe_key = self.looks[name].recipe_key
+        self.looks[name] = look
 
     def _restore(self, look: Look) -> bool:
         assert look.receipt is not None
@@ -79,10 +98,8 @@ class Worker:
         return True
 
     def _make(self, look: Look) -> bool:
+        """Run the stage; everything upstream is in the workspace."""
         stage = look.stage
-        if not all(self.obtain(upstream) for upstream in self.project.upstream(stage)):
-            self._record(look, "skipped")
-            return False
         for dep in stage.deps:
             for out in self.project.sources_of(dep):
                 if not out.stage.cmd or out.stage.frozen:
@@ -93,6 +110,7 @@ class Worker:
         finished, problem = self._run(look, log)
         if not problem:
             self.present.add(stage_name(stage))
+            self.made.add(stage_name(stage))
             receipt = look.stage_key and receipts.of_stage(self.project, stage, look.stage_key)
             look.receipt = receipt or look.receipt
         else:
