@@ -115,3 +115,9 @@ def test_without_git_or_dvc_the_error_says_what_to_do(tmp_path: Path) -> None:
     done = pawl(tmp_path, "run")
     assert done.returncode == 2
     assert "not in a DVC repository: run `dvc init`" in done.stderr
+
+
+def test_what_both_sides_share_is_planned_to_run_once(repository: Path) -> None:
+    branch(repository, "evaluation", {"evaluate.py": "print('nothing')\n"})
+    planned = measure(repository).planned("train")
+    assert (planned.action, planned.base_action) == ("run", "restore")

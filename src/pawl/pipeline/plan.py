@@ -91,6 +91,9 @@ def make_plan(
     needed = set(head_looks) if everything else differing
     head_actions = _actions(head, head_looks, needed, force=force)
     base_actions = _actions(base, base_looks, differing & base_looks.keys(), force=False) if base else {}
+    for name, action in base_actions.items():
+        if action == "run" and name not in differing and head_actions[name] == "run":
+            base_actions[name] = "restore"  # head goes first, and then it is known
     plans = []
     for name, look in head_looks.items():
         before = base_looks.get(name)
