@@ -27,7 +27,12 @@ def show_plan(plan: Plan) -> None:
     table = _table("stage", "head", "base", "because")
     for stage in plan.stages:
         because = "; ".join(f"{cause.kind} {_change(cause.what, cause.base, cause.head)}" for cause in stage.causes[:4])
-        row = (stage.name, _ACTION_WORDS[stage.action], stage.base_action, because or stage.note)
+        row = (
+            stage.name,
+            _ACTION_WORDS[stage.action],
+            stage.base_action,
+            because or stage.note or ("its entry in dvc.lock has no run on record" if stage.unproven else ""),
+        )
         table.add_row(*(Text(cell.translate(_CONTROL)) for cell in row))
     _print(f"{plan.head.name} ({plan.head.commit[:10]}) against {plan.base.name} ({plan.base.commit[:10]})", table)
     for note in plan.notes:

@@ -70,7 +70,9 @@ class StagePlan(Strict):
     stage_key: Digest | None
     """DVC's run-cache key; None while the results of a stage upstream are unknown."""
     note: Text = ""
-    """Anything a person should know, such as a lock entry that nothing ever produced."""
+    """Anything a person should know, such as why DVC cannot file the result under a key."""
+    unproven: bool = False
+    """Whether dvc.lock has an entry for these very inputs, of which no run is on record: it counts for nothing."""
 
 
 class Plan(Strict):
@@ -119,6 +121,8 @@ class StageResult(Strict):
     """Path of the stage's output, relative to `reports/`."""
     log_tail: LongText = ""
     """The last lines that a failed stage printed."""
+    note: Text = ""
+    """Such as that the result is another than dvc.lock recorded."""
 
 
 class Machine(Strict):

@@ -110,10 +110,23 @@ def test_a_merge_that_forges_the_lock_is_not_believed(repository: Path) -> None:
     assert "up to date" in dvc(repository, "status")
     assert json.loads((repository / "metrics.json").read_text())["accuracy"] == 0.7
     measured = measure(repository)
-    assert "not believed" in measured.planned("train").note
+    assert measured.planned("train").unproven
     assert measured.outcome("train") == "trained"
+    assert "recorded another result" in measured.result("train").note  # type: ignore[union-attr]
     assert measured.metric("accuracy").head.value == 0.5
     assert measured.comparison.verdict == "worse"
+
+
+def test_a_true_lock_without_its_run_is_made_again_and_not_complained_of(repository: Path, tmp_path: Path) -> None:
+    measure(repository, everything=True)
+    commit(repository, "the results of main")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    measured = measure(clone, everything=True)
+    assert measured.planned("train").unproven
+    assert measured.trained() == ["head:train", "head:evaluate"]
+    assert not any(stage.note for stage in measured.stages.stages)
+    assert git(clone, "status", "--porcelain", "--untracked-files=no") == ""
 
 
 def test_a_damaged_receipt_is_none(repository: Path) -> None:

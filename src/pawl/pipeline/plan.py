@@ -24,6 +24,8 @@ class Look:
     stage_key: str | None = None
     receipt: receipts.Receipt | None = None
     note: str = ""
+    unproven: dict[str, str] | None = None
+    """The outputs, path -> digest, that dvc.lock claims for these inputs without a run on record."""
 
 
 Looks = dict[str, Look]
@@ -46,10 +48,8 @@ def look_at(project: Project, stage: PipelineStage, remote: receipts.Remote) -> 
         look.stage_key = stage_key(stage)
         assert look.stage_key is not None
         look.receipt = receipts.find(project, stage, look.stage_key, remote)
-        if lock_is_current and look.receipt is None:
-            look.note = (
-                "dvc.lock has an entry for these inputs, but no run that produced it is on record: not believed."
-            )
+        if locked is not None and lock_is_current and look.receipt is None:
+            look.unproven = receipts.outs_of(locked)
     if look.receipt is not None:
         receipts.apply(project, stage, look.receipt)
     return look
@@ -111,6 +111,7 @@ def make_plan(
                 recipe_key=look.recipe_key,
                 stage_key=look.stage_key,
                 note=look.note or (before.note if before and name in differing else ""),
+                unproven=look.unproven is not None,
             )
         )
     for project, actions in ((head, head_actions), (base, base_actions)):

@@ -95,6 +95,11 @@ class Remote:
         )
 
 
+def outs_of(entry: dict[str, Any]) -> dict[str, str]:
+    """Path -> digest of the outputs in a receipt's or dvc.lock's entry."""
+    return {out["path"]: out.get("md5", "") for out in entry.get("outs", [])}
+
+
 def find(project: Project, stage: PipelineStage, key: str, remote: Remote) -> Receipt | None:
     """The receipt for `key` whose outputs can be had, or None.
 
@@ -106,7 +111,7 @@ def find(project: Project, stage: PipelineStage, key: str, remote: Remote) -> Re
         remote.fetch_receipts(key)
         receipts = _local(project, key)
     locked = {out.def_path: out.hash_info.value for out in stage.outs if out.hash_info}
-    receipts.sort(key=lambda receipt: (_outs(receipt) != locked, receipt.value))
+    receipts.sort(key=lambda receipt: (outs_of(receipt.entry) != locked, receipt.value))
     return next((receipt for receipt in receipts if _available(project, stage, receipt, remote)), None)
 
 
@@ -147,7 +152,7 @@ def local_outputs(project: Project, stage: PipelineStage, receipt: Receipt) -> b
 def of_stage(project: Project, stage: PipelineStage, key: str) -> Receipt | None:
     """The receipt that a stage just earned by running."""
     outs = {out.def_path: out.hash_info.value for out in stage.outs}
-    return next((receipt for receipt in _local(project, key) if _outs(receipt) == outs), None)
+    return next((receipt for receipt in _local(project, key) if outs_of(receipt.entry) == outs), None)
 
 
 def _local(project: Project, key: str) -> list[Receipt]:
@@ -184,10 +189,6 @@ def _entry(project: Project, key: str, path: Path) -> dict[str, Any] | None:
         except (OSError, ValueError, TypeError, KeyError, AttributeError, Invalid, yaml.YAMLError):
             continue
     return None
-
-
-def _outs(receipt: Receipt) -> dict[str, str]:
-    return {out["path"]: out.get("md5", "") for out in receipt.entry.get("outs", [])}
 
 
 def _available(project: Project, stage: PipelineStage, receipt: Receipt, remote: Remote) -> bool:

@@ -115,8 +115,15 @@ class Worker:
             look.receipt = receipt or look.receipt
         else:
             self.say(f"{self.side}: {stage_name(stage)} failed: {problem}")
+        forged = not problem and look.unproven is not None and look.unproven != receipts.outs_of(lock_entry(stage))
         self._record(
-            look, "failed" if problem else "trained", finished=finished, started=started, log=log, problem=problem
+            look,
+            "failed" if problem else "trained",
+            finished=finished,
+            started=started,
+            log=log,
+            problem=problem,
+            note="dvc.lock recorded another result for these inputs; no run on record produced it." if forged else "",
         )
         return not problem
 
@@ -181,6 +188,7 @@ class Worker:
         started: str | None = None,
         log: Path | None = None,
         problem: str = "",
+        note: str = "",
     ) -> None:
         name = stage_name(look.stage)
         self.results[name] = StageResult(
@@ -195,6 +203,7 @@ class Worker:
             peak_memory_bytes=finished.peak_memory_bytes if finished else None,
             exit_code=finished.exit_code if finished else None,
             log=log.relative_to(self.reports).as_posix() if log else None,
+            note=note,
             log_tail=f"{problem}\n{tail(log)}"[-15_000:].strip() if problem and log else "",
         )
 

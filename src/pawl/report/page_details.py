@@ -7,7 +7,7 @@ from typing import Any
 from pawl.report.escape import lines, one_line, safe_address
 from pawl.report.numbers import NOTHING, show_bytes, show_count, show_seconds
 from pawl.report.run_sections import all_notes, reproduce_lines
-from pawl.report.stage_rows import stage_rows
+from pawl.report.stage_rows import stage_notes, stage_rows
 from pawl.report.verdict import failed_stages
 from pawl.schema import Comparison, Plan, Stages, Tracking
 
@@ -104,7 +104,7 @@ def _machine(stages: Stages | None) -> str:
 def run_parts(plan: Plan, stages: Stages | None, comparison: Comparison, tracking: Tracking | None) -> dict[str, Any]:
     """Stages, failures, tracking, notes, and how to reproduce the run."""
     rows = stage_rows(plan, stages)
-    notes = {stage.name: stage.note for stage in plan.stages}
+    notes = stage_notes(plan, stages)
     return {
         "stages": [
             {

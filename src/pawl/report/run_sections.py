@@ -9,7 +9,7 @@ from pawl.report.budget import Section
 from pawl.report.escape import address_host, code, code_cell, fence, one_line, prose, safe_address
 from pawl.report.markdown import bullets, folded, table
 from pawl.report.numbers import NOTHING, show_bytes, show_count, show_seconds
-from pawl.report.stage_rows import StageRow, stage_rows
+from pawl.report.stage_rows import StageRow, stage_notes, stage_rows
 from pawl.report.verdict import failed_stages
 from pawl.schema import Cause, Comparison, ParamChange, Plan, StagePlan, Stages, Tracking
 
@@ -127,7 +127,7 @@ def stages_section(plan: Plan, stages: Stages | None, tracking: Tracking | None)
     if not rows and stages is None:
         return Section("stages", ("",))
     busy = [row for row in rows if not row.idle]
-    noted = [stage for stage in plan.stages if stage.note]
+    noted = list(stage_notes(plan, stages).items())
 
     def form(most_rows: int, most_notes: int, most_links: int) -> str:
         parts = ["#### Stages" if stages else "#### Stages (planned, not run)"]
@@ -141,7 +141,7 @@ def stages_section(plan: Plan, stages: Stages | None, tracking: Tracking | None)
         said = [", ".join(counts) + "."] if counts else []
         said += [_machine(stages)] if stages else []
         parts.append(" ".join(said))
-        notes = [f"{code(stage.name)}: {prose(stage.note, 300)}" for stage in noted[:most_notes]]
+        notes = [f"{code(name)}: {prose(note, 300)}" for name, note in noted[:most_notes]]
         if len(noted) > most_notes:
             notes.append(f"and {len(noted) - most_notes:,} more notes")
         parts += [bullets(notes)] if notes else []

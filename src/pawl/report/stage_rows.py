@@ -50,3 +50,14 @@ def stage_rows(plan: Plan, stages: Stages | None) -> list[StageRow]:
         )
     rows.sort(key=lambda row: min((_URGENCY.index(o) for o in (row.base, row.head) if o in _URGENCY), default=9))
     return rows
+
+
+def stage_notes(plan: Plan, stages: Stages | None) -> dict[str, str]:
+    """Stage name -> what a person should know of it; a lock entry without a run only matters where nothing ran yet."""
+    results = {(result.name, result.side): result.note for result in (stages.stages if stages else ())}
+    notes = {}
+    for stage in plan.stages:
+        unproven = "no run of its entry in dvc.lock is on record" if stage.unproven and stages is None else ""
+        said = (stage.note, unproven, results.get((stage.name, "head")), results.get((stage.name, "base")))
+        notes[stage.name] = " ".join(dict.fromkeys(text for text in said if text))
+    return {name: text for name, text in notes.items() if text}
