@@ -207,7 +207,8 @@ def _take_from_producer(project: Project, dep: Dependency) -> bool:
                 return False
             dep.hash_info = part.hash_info
             return True
-    if not dep.exists:
+    # The dependency is a folder around outputs: its hash is the workspace's, if that has them as they are known.
+    if not dep.exists or any(project.known[out.fs_path].workspace_status() for out in project.sources_of(dep)):
         return False
     dep.save()
     return True

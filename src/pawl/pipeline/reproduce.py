@@ -64,7 +64,8 @@ class Worker:
         if not all(self.obtain(other) for other in upstream):
             self._record(look, "skipped")
             return False
-        if len(self.made) > made_before:  # what was to be restored for this stage had to be made, maybe differently
+        # What was to be restored had to be made, maybe differently; or the key takes the files themselves.
+        if len(self.made) > made_before or look.stage_key is None:
             self._look_again(stage)
             look = self.looks[name]
             if look.receipt is not None and name not in self.force and self._restore(look):
