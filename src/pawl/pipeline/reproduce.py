@@ -135,6 +135,7 @@ class Worker:
 
         stage, repo = look.stage, self.project.repo
         env = stage_environment(prepare_kwargs(stage)["env"], self.allowed, Path(repo.root_dir), look.stage_key)
+        env |= {"DVC_ROOT": repo.root_dir, "DVC_STAGE": stage_name(stage)}  # as if DVC ran in this checkout
         shell = get_executable()
         commands = [
             made if isinstance(made := _make_cmd(shell, cmd), list) else ["/bin/sh", "-c", made]
