@@ -11,7 +11,6 @@ from pawl.schema import Comparison, Measured, Plan
 if TYPE_CHECKING:
     from rich.table import Table
 
-_ACTION_WORDS = {"run": "run", "restore": "restore", "unchanged": "unchanged"}
 _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code != 9}
 
 
@@ -29,7 +28,7 @@ def show_plan(plan: Plan) -> None:
         because = "; ".join(f"{cause.kind} {_change(cause.what, cause.base, cause.head)}" for cause in stage.causes[:4])
         row = (
             stage.name,
-            _ACTION_WORDS[stage.action],
+            stage.action,
             stage.base_action,
             because or stage.note or ("its entry in dvc.lock has no run on record" if stage.unproven else ""),
         )

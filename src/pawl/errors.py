@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-EXIT_OK = 0
 EXIT_GATE = 1
 EXIT_INPUT = 2
 EXIT_STAGE = 3
@@ -23,12 +22,6 @@ class InputError(PawlError):
     """Something that the user gave (a file, an option, a repository) cannot be used as it is."""
 
     exit_code = EXIT_INPUT
-
-
-class StageError(PawlError):
-    """A stage's own command failed."""
-
-    exit_code = EXIT_STAGE
 
 
 class ServiceError(PawlError):

@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
-
 Text = Annotated[str, Field(max_length=2_000)]
 LongText = Annotated[str, Field(max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32,64}$")]
@@ -91,11 +89,6 @@ class Plan(Strict):
     stages: Annotated[tuple[StagePlan, ...], Field(max_length=MAX_STAGES)]
     removed_stages: Annotated[tuple[Text, ...], Field(max_length=MAX_STAGES)] = ()
     notes: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-
-    @property
-    def trains_nothing(self) -> bool:
-        """Whether neither side has a stage to run."""
-        return all(s.action != "run" and s.base_action != "run" for s in self.stages)
 
 
 # ---- stages.json --------------------------------------------------------------------------------------------------
