@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
 from pawl.schema import Comparison, Measured, Plan, Series, Stages, Tracking
@@ -124,3 +126,7 @@ def test_pins_agree_and_are_complete() -> None:
             assert exact, f"{name}: {line} is not pinned"
             package = package.split("[")[0].lower().replace("_", "-").replace(".", "-")
             assert pins.setdefault(package, version) == version, f"{package} is pinned twice, differently"
+    needed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    for requirement in map(Requirement, needed):
+        pinned = pins[requirement.name.lower().replace("_", "-").replace(".", "-")]
+        assert requirement.specifier.contains(pinned), f"{requirement} and the pinned {pinned}"
