@@ -83,6 +83,13 @@ def test_overrides_keep_comments_and_kinds(repository: Path) -> None:
     assert apply_overrides(repository, ["train.rate=1e-3"])["params.yaml"].endswith("rate: 0.001\n")
 
 
+@pytest.mark.parametrize("value", ["true", "2.5", "two", "[2]"])
+def test_a_whole_number_stays_one(tmp_path: Path, value: str) -> None:
+    write(tmp_path, {"params.yaml": "epochs: 3\n"})
+    with pytest.raises(InputError, match="it must be a whole number, as 3 is"):
+        apply_overrides(tmp_path, [f"epochs={value}"])
+
+
 def test_overrides_are_measured_beside_the_workspace(repository: Path) -> None:
     measured = measure(repository, base="HEAD", overrides=("train.rate=3.0",))
     accuracy = measured.metric("accuracy")

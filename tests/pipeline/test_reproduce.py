@@ -138,6 +138,50 @@ def test_a_damaged_receipt_is_none(repository: Path) -> None:
     assert measure(repository).outcome("train") == "trained"
 
 
+def test_a_receipt_that_names_other_outputs_is_none(repository: Path) -> None:
+    """One object exchanged for another that is in the cache: every digest is there, only the entry's own is wrong."""
+    branch(repository, "faster", FASTER)
+    first = measure(repository)
+    key = first.result("train").stage_key  # type: ignore[union-attr]
+    (entry,) = (repository / ".dvc/cache/runs" / key[:2] / key).iterdir()
+    ours, theirs = (hashlib.md5(text).hexdigest() for text in (b"2.0", b"1.0"))
+    assert ours in entry.read_text()
+    entry.chmod(0o644)
+    entry.write_text(entry.read_text().replace(ours, theirs))
+    again = measure(repository)
+    assert again.outcome("train") == "trained"
+    assert again.metric("accuracy").head.value == 0.7
+
+
+def test_another_command_is_another_stage(repository: Path) -> None:
+    measure(repository, everything=True)
+    branch(
+        repository, "command", {"dvc.yaml": FILES["dvc.yaml"].replace("cmd: python train.py", "cmd: python ./train.py")}
+    )
+    measured = measure(repository)
+    assert measured.trained() == ["head:train"]
+    assert [(c.kind, c.what) for c in measured.planned("train").causes] == [("command", "cmd")]
+
+
+def test_a_failed_stage_leaves_no_older_number_in_its_place(repository: Path) -> None:
+    measure(repository, everything=True)
+    assert (repository / "metrics.json").exists()
+    branch(repository, "broken", {"train.py": "raise SystemExit(1)\n"})
+    measured = measure(repository)
+    assert measured.comparison.verdict == "failed"
+    assert all(metric.head.value is None for metric in measured.comparison.metrics)
+
+
+def test_a_renamed_stage_is_not_compared_with_itself(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repository", config="metrics:\n  '*:accuracy': {primary: true}\n")
+    renamed = FILES["dvc.yaml"].replace("  evaluate:", "  assess:")
+    branch(root, "renamed", {"dvc.yaml": renamed})
+    measured = measure(root)
+    accuracy = measured.metric("accuracy")
+    assert (accuracy.base.state, accuracy.head.value) == ("not run", 0.6)
+    assert not measured.comparison.gate_passed
+
+
 def test_editing_an_input_while_the_stage_runs_leaves_no_result(tmp_path: Path) -> None:
     meddling = TRAIN + "\npathlib.Path('data.txt').write_text('other rows')\n"
     root = make_repository(tmp_path / "repository", {"train.py": meddling})
