@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pawl import schema as s
 
-from .examples import BASE, HEAD, MACHINE, Run, comparison, metric, result
+from .examples import Run, comparison
+from .parts import BASE, HEAD, MACHINE, metric, result
 
 SIDES: tuple[s.Side, s.Side] = ("base", "head")
 HOSTILE = (

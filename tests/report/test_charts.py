@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pawl import schema as s
 from pawl.report.charts import BASE_COLOUR, HEAD_COLOUR, draw_pictures, stem
 
-from . import examples
+from . import examples, parts
 from .hostile import hostile
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -46,9 +46,9 @@ def test_counts_of_both_sides_stand_side_by_side() -> None:
 
 
 def test_a_group_has_one_picture_and_a_side_without_points_is_left_out() -> None:
-    alone = s.Curve(name="loss", group="pets", path="p", base=None, head=examples.history(2.0, 0.1, 4))
+    alone = s.Curve(name="loss", group="pets", path="p", base=None, head=parts.history(2.0, 0.1, 4))
     empty = s.Curve(name="loss", group="none", path="p", base=None, head=s.Series(steps=(), values=()))
-    compared = examples.comparison(curves=(*examples.digit_curves(), alone, empty), confusions=())
+    compared = examples.comparison(curves=(*parts.digit_curves(), alone, empty), confusions=())
     assert [picture.stem for picture in draw_pictures(compared)] == ["curves-digits", "curves-pets"]
 
 
@@ -71,7 +71,7 @@ def test_hostile_names_are_text_in_a_picture() -> None:
 
 def test_labels_that_look_alike_when_short_keep_their_own_rows() -> None:
     labels = tuple(f"a very long name of a class that ends alike, number {i:02d} of them all" for i in range(3))
-    confusion = examples.digit_confusion().model_copy(
+    confusion = parts.digit_confusion().model_copy(
         update={"labels": labels, "base": None, "head": ((1, 2, 3), (4, 5, 6), (7, 8, 9))}
     )
     (picture,) = draw_pictures(examples.comparison(curves=(), confusions=(confusion,)))
@@ -82,7 +82,7 @@ def test_labels_that_look_alike_when_short_keep_their_own_rows() -> None:
 
 def test_what_cannot_be_drawn_is_left_to_the_text() -> None:
     many = tuple(str(i) for i in range(60))
-    wide = s.Confusion(name="w", path="p", labels=many, base=None, head=examples.square(many, 3, {}))
+    wide = s.Confusion(name="w", path="p", labels=many, base=None, head=parts.square(many, 3, {}))
     ragged = s.Confusion(name="r", path="p", labels=("a", "b"), base=((1,),), head=None)
     assert draw_pictures(examples.comparison(curves=(), confusions=(wide, ragged))) == []
 

@@ -14,10 +14,11 @@ from pawl.report.budget import COMMENT_LIMIT_UNITS, LEAST_UNITS, Section, fit
 from pawl.report.comment import render_comment
 from pawl.report.escape import utf16_units
 
-from . import examples
-from .examples import BASE, HEAD, ORDINARY, Run
+from . import examples, parts
+from .examples import ORDINARY, Run
 from .hostile import HOSTILE, hostile, hostile_text, huge
 from .parsed import acted_upon, cell_counts, foreign_markup, links, structure, tokens
+from .parts import BASE, HEAD
 from .test_escape import schema_texts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,7 +70,7 @@ def test_the_first_line_is_the_verdict(make: Callable[[], Run], line: str) -> No
 
 
 def test_the_first_line_names_three_metrics_and_counts_the_rest() -> None:
-    metrics = tuple(examples.metric(f"m{i}", 0.1, 0.3, verdict="better", primary=True) for i in range(7))
+    metrics = tuple(parts.metric(f"m{i}", 0.1, 0.3, verdict="better", primary=True) for i in range(7))
     line = rendered(Run(examples.plan(), None, examples.comparison(metrics=metrics), None)).splitlines()[0]
     assert "m2 0.100 → 0.300 (+0.200); and 4 more" in line
     assert "m3" not in line
@@ -97,7 +98,7 @@ def test_a_failure_shows_the_end_of_the_log_and_where_all_of_it_is() -> None:
 
 
 def test_a_failed_base_is_not_called_head() -> None:
-    failed = examples.result("train@digits", "base", "failed", 1.0, exit_code=2, log_tail="no")
+    failed = parts.result("train@digits", "base", "failed", 1.0, exit_code=2, log_tail="no")
     run = Run(examples.plan(), examples.stages(stages=(failed,)), examples.failed().comparison, None)
     assert rendered(run).startswith("### ❌ **Failed**: base's stage `train@digits` ended with exit code 2")
 
@@ -129,8 +130,8 @@ def test_more_than_a_dozen_classes_are_told_by_their_most_confused_pairs() -> No
         name="pets",
         path="p",
         labels=labels,
-        base=examples.square(labels, 50, {(2, 7): 9}),
-        head=examples.square(labels, 50, {(2, 7): 4, (5, 1): 6}),
+        base=parts.square(labels, 50, {(2, 7): 9}),
+        head=parts.square(labels, 50, {(2, 7): 4, (5, 1): 6}),
     )
     made = rendered(Run(examples.plan(), None, examples.comparison(confusions=(confusion,)), None))
     assert "| `class 2` | `class 7` | 9 | 4 |\n| `class 5` | `class 1` | 0 | 6 |" in made

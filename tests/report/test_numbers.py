@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pawl.report import curves, numbers
 from pawl.report.numbers import MINUS, show_bytes, show_count, show_difference, show_metric, show_number, show_seconds
 
-from .examples import measured, metric
+from .parts import measured, metric
 
 finite = st.floats(-1e307, 1e307)
 
