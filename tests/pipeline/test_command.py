@@ -25,7 +25,9 @@ def run(tmp_path: Path, script: str) -> tuple[object, list[str]]:
 
 
 def test_output_is_logged_and_passed_on_line_by_line(tmp_path: Path) -> None:
-    done, lines = run(tmp_path, "import sys; print('one'); print('50 %\\r100 %', file=sys.stderr); sys.exit(3)")
+    done, lines = run(
+        tmp_path, "import sys; print('one', flush=True); print('50 %\\r100 %', file=sys.stderr); sys.exit(3)"
+    )
     assert lines == ["one", "50 %", "100 %"]
     assert done.exit_code == 3  # type: ignore[attr-defined]
     assert tail(tmp_path / "a" / "log", lines=2) == "50 %\n100 %"
