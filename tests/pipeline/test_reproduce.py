@@ -11,7 +11,7 @@ import pytest
 
 from pawl.errors import InputError
 from tests.support.loop import measure
-from tests.support.repositories import FILES, TRAIN, branch, commit, git, make_repository, write
+from tests.support.repositories import FILES, TRAIN, branch, commit, dvc, git, make_repository, write
 
 FASTER = {"params.yaml": "train:\n  rate: 2.0\n"}
 
@@ -287,52 +287,3 @@ def test_data_behind_a_dvc_file_is_fetched_for_base_and_never_overwritten(tmp_pa
     with pytest.raises(InputError, match=r"data\.txt .* is not what data\.txt\.dvc records"):
         measure(root)
     assert (root / "data.txt").read_text() == "mine\n"
-
-
-def dvc(root: Path, *arguments: str) -> str:
-    """Run DVC as a user would."""
-    import subprocess
-    import sys
-
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-MIXED = """
-stages:
-  make:
-    cmd: cp params.yaml mix/made.txt
-    deps: [params.yaml]
-    outs: [mix/made.txt]
-  use:
-    cmd: python use.py
-    deps: [use.py, mix]
-    metrics: [metrics.json]
-"""
-USE = """
-import json, pathlib
-json.dump({"score": sum(len(p.read_text()) for p in pathlib.Path("mix").iterdir())}, open("metrics.json", "w"))
-"""
-
-
-def test_a_folder_of_committed_files_and_results_is_never_taken_for_unchanged(tmp_path: Path) -> None:
-    files = {"dvc.yaml": MIXED, "use.py": USE, "mix/fixed.txt": "12345", ".gitignore": "mix/made.txt\nreports\n.pawl\n"}
-    root = make_repository(tmp_path / "repository", files)
-    branch(root, "longer", {"mix/fixed.txt": "1234567"})
-    measured = measure(root)
-    assert measured.metric("score").difference == 2.0
-    assert measured.planned("use").recipe_key is None
-    assert measure(root).trained() == []
-
-
-def test_such_a_folder_counts_as_its_results_are_known_not_as_it_lies_there(tmp_path: Path) -> None:
-    files = {"dvc.yaml": MIXED, "use.py": USE, "mix/fixed.txt": "12345", ".gitignore": "mix/made.txt\nreports\n.pawl\n"}
-    root = make_repository(tmp_path / "repository", files)
-    first = measure(root, everything=True).comparison
-    branch(root, "longer", {"params.yaml": "train:\n  rate: 1.000001\n"})
-    assert measure(root).metric("score").difference == len("1.000001") - len("  # Step size.\n1.0")
-    git(root, "checkout", "--quiet", "--force", "main")
-    again = measure(root, everything=True)
-    assert again.trained() == []
-    assert again.comparison.metrics == first.metrics

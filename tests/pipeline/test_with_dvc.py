@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.test_reproduce import dvc
 from tests.support.loop import measure
-from tests.support.repositories import commit, make_repository, write
+from tests.support.repositories import branch, commit, dvc, git, make_repository, pawl, write
 
 # A part of a folder as dependency, a stage with its own folder and parameter file, several commands, data behind a
 # .dvc file, an output kept in git, a shell variable, a second dvc.yaml.
@@ -57,8 +56,6 @@ def rich(tmp_path: Path) -> Path:
         (root / name).unlink()
     write(root, FILES)
     commit(root, "another pipeline, the data still in git")
-    from tests.support.repositories import git
-
     git(root, "rm", "--quiet", "--cached", "data.txt")
     dvc(root, "add", "data.txt")
     commit(root, "the data in DVC")
@@ -92,8 +89,6 @@ def test_dvc_restores_by_the_key_that_pawl_filed_it_under(rich: Path) -> None:
 
 
 def test_base_is_the_same_from_every_folder(rich: Path) -> None:
-    from tests.support.repositories import branch, pawl
-
     branch(rich, "heavier", {"counting/settings.yaml": "weights: {first: 0.5, second: 16, odd: 1e-7}\n"})
     done = pawl(rich / "counting", "run", "--no-pictures")
     assert done.returncode == 0, done.stderr

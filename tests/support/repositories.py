@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,8 +101,6 @@ def branch(root: Path, name: str, files: Mapping[str, str], message: str = "Chan
 
 def pawl(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line there as a process of its own."""
-    import sys
-
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), **(env or {})}
     return subprocess.run(
         [sys.executable, "-m", "pawl", *arguments],
@@ -111,3 +110,10 @@ def pawl(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> s
         text=True,
         timeout=300,
     )
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    """Run DVC as a user would."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

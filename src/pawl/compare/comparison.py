@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from pawl.compare.results import SideFiles, confusions, curves, metric_values
@@ -68,13 +67,8 @@ def _differs(stage: StagePlan) -> bool:
 def _unchanged_paths(plan: Plan, head: SideFiles, paths: set[str]) -> set[str]:
     """The metrics files whose stage has the same recipe on both sides."""
     same = {stage.name for stage in plan.stages if not _differs(stage)}
-    found = set()
-    for path in paths:
-        absolute = os.path.join(head.project.root, path)
-        for at, out in head.project.producers.items():
-            if (absolute == at or absolute.startswith(at + os.sep)) and stage_name(out.stage) in same:
-                found.add(path)
-    return found
+    producers = {path: head.producer(path) for path in paths}
+    return {path for path, stage in producers.items() if stage is not None and stage_name(stage) in same}
 
 
 def _shortened(metrics: Any, params: Any, drawn: Any, tables: Any) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pawl.compare.files import (
     columns_of,
@@ -22,6 +22,9 @@ from pawl.compare.files import (
 from pawl.pipeline.project import Project, params_of, read_params, stage_name
 from pawl.schema import MAX_LABELS, Confusion, Curve, Measured, Series, StageResult
 
+if TYPE_CHECKING:
+    from dvc.stage import Stage
+
 State = Literal["ok", "missing", "failed", "not run"]
 _GENERIC_FOLDERS = {"results", "history", "plots", "metrics", "dvclive", "reports", "static", "eval", "evaluation", "."}
 
@@ -36,15 +39,7 @@ class SideFiles:
 
     def locate(self, path: str) -> tuple[Path | None, State]:
         """Where the result `path` (relative to the project) can be read, or why it cannot."""
-        absolute = os.path.join(self.project.root, path)
-        stage = next(
-            (
-                out.stage
-                for at, out in self.project.producers.items()
-                if absolute == at or absolute.startswith(at + os.sep)
-            ),
-            None,
-        )
+        stage, absolute = self.producer(path), os.path.join(self.project.root, path)
         if stage is None or not stage.cmd:
             return None, "missing"
         result = self.outcomes.get(stage_name(stage))
@@ -54,6 +49,14 @@ class SideFiles:
         if not result.present:
             return None, "failed" if result.outcome == "failed" else "not run"
         return (Path(absolute), "ok") if Path(absolute).exists() else (None, "missing")
+
+    def producer(self, path: str) -> Stage | None:
+        """The stage whose output `path` (relative to the project) is or lies in."""
+        absolute = os.path.join(self.project.root, path)
+        for at, out in self.project.producers.items():
+            if absolute == at or absolute.startswith(at + os.sep):
+                return out.stage
+        return None
 
     def metric_paths(self) -> list[str]:
         """The metrics files that stages declare, and those that dvc.yaml names on top, relative to the project."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pawl.compare.files import columns_of, confusion_columns, measured, read_curves, read_metrics, step_column
 from pawl.compare.results import SideFiles, curve_name, tables_of
-from pawl.git import git
+from pawl.git import git, toplevel
 from pawl.pipeline.checkout import state_folder
 from pawl.pipeline.project import Project, one_line, params_of
 from pawl.schema import Comparison, StageResult, Stages, TrackedRun, Tracking
@@ -206,8 +206,6 @@ def _numbers(files: SideFiles, stage: Any) -> Iterator[tuple[str, float, int]]:
 
 
 def _local_uri(session: Session) -> str:
-    from pawl.git import toplevel
-
     return f"sqlite:///{state_folder(toplevel(session.root)) / 'mlflow.db'}"
 
 
