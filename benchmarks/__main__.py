@@ -1,24 +1,37 @@
-"""`make bench`."""
+"""`make bench`: the quick benchmarks, or those that are named."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.loop import rows
+from benchmarks import images, loop, loose_files, six_tasks
+from benchmarks.timing import Row
 from pawl.pipeline.environment import describe_machine
 
 HEADINGS = ("what", "pawl", "beside", "ratio: median (least to largest)", "aim")
+QUICK: dict[str, Callable[[Path], Sequence[Row]]] = {"loop": loop.rows, "images": images.rows}
+LONG: dict[str, Callable[[Path], Sequence[Row]]] = {"loose_files": loose_files.rows, "six_tasks": six_tasks.rows}
 
 
-def main() -> None:
-    """Print every timing as a Markdown table."""
+def main(names: Sequence[str]) -> None:
+    """Print the timings of the benchmarks as a Markdown table: of all quick ones where none is named."""
+    known = QUICK | LONG
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SystemExit(f'"{unknown[0]}" is no benchmark; known: {", ".join(known)}')
     machine = describe_machine()
+    table: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="pawl-bench-") as folder:
         # Set-up left by an earlier run of the developer's own must not count.
         os.environ["DVC_SITE_CACHE_DIR"] = f"{folder}/site"
-        table = rows(Path(folder) / "scratch")
+        for name in names or QUICK:
+            scratch = Path(folder) / name
+            scratch.mkdir()
+            table += known[name](scratch)
     load = os.getloadavg()[0]
     print(f"\n{machine.device}, {machine.cpu_count} cores, Python {machine.python}; load at the end {load:.1f}.\n")
     for row in (HEADINGS, ("---",) * len(HEADINGS), *table):
@@ -26,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.timing import SOURCE, git, in_turn, seconds
+from benchmarks.timing import SOURCE, Row, git, in_turn, seconds
 
 # What the guide's workflow runs on each push; the report goes nowhere.
 RECIPE = """
@@ -36,7 +35,7 @@ json.dump({"accuracy": float(re.findall("[0-9.]+", open("model.txt").read())[0])
 """
 
 
-def unchanged_push(scratch: Path) -> tuple[str, ...]:
+def unchanged_push(scratch: Path) -> Row:
     """(a) A pull request that changes only a README, in this repository, its pipelines reproduced."""
     root = scratch / "unchanged"
     subprocess.run(["git", "clone", "--quiet", str(SOURCE), str(root)], check=True)
@@ -53,7 +52,7 @@ def unchanged_push(scratch: Path) -> tuple[str, ...]:
     return pair.row("unchanged push", "dvc repro, metrics, params and plots diff", "under 0.33")
 
 
-def one_parameter(scratch: Path) -> tuple[str, ...]:
+def one_parameter(scratch: Path) -> Row:
     """(b) One changed parameter: seconds beyond the stages' own, base's results known, tracking off on both sides."""
     root = scratch / "parameter"
     (root / ".dvc").mkdir(parents=True)
@@ -94,15 +93,13 @@ def one_parameter(scratch: Path) -> tuple[str, ...]:
     return in_turn(ours, theirs).row("one parameter, beyond the training", "the same recipe", "as low as it gets")
 
 
-def start_up(scratch: Path) -> tuple[str, ...]:
+def start_up(scratch: Path) -> Row:
     """(c) `pawl --help` beside `dvc --help`."""
     scratch.mkdir(parents=True, exist_ok=True)
     pair = in_turn(lambda: seconds(["pawl", "--help"], scratch), lambda: seconds(["dvc", "--help"], scratch))
     return pair.row("pawl --help", "dvc --help", "under 0.3 s")
 
 
-def rows(scratch: Path) -> list[tuple[str, ...]]:
-    """All of them; `scratch` is emptied."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+def rows(scratch: Path) -> list[Row]:
+    """All of them."""
     return [start_up(scratch / "start"), one_parameter(scratch), unchanged_push(scratch)]

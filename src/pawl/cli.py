@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
-from pawl.options import HERE, AllowDirty, Base, ConfigFile, Everything, Folder, Force, Json, NoRemote, Reports, Sets
+from pawl.options import AllowDirty, Base, ConfigFile, Everything, Folder, Force, Jobs, Json, NoRemote, Reports, Sets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pawl.schema import Plan
     from pawl.session import Choices, Session
+
+HERE = Path()
 
 app = typer.Typer(
     name="pawl",
@@ -77,10 +79,11 @@ def reproduce(
     reports: Reports = None,
     no_remote: NoRemote = False,
     allow_dirty: AllowDirty = False,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Carry out plan.json: restore results by key, run what nobody has run, on head and on base."""
-    from pawl.console import say
+    from pawl.console import say, watch
     from pawl.schema import Plan
     from pawl.session import exclusive, open_session, read_file
     from pawl.steps import plan_step, reproduce_step
@@ -90,7 +93,7 @@ def reproduce(
         written = read_file(_reports(choices), "plan.json", Plan, "pawl plan")
         session = open_session(choices, made=written)
         made, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say)
+        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch)
     if as_json:
         _print_json(stages)
     if stages.failed("head"):
@@ -201,11 +204,12 @@ def run(
     allow_dirty: AllowDirty = False,
     everything: Everything = False,
     force: Force = False,
+    jobs: Jobs = None,
     pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
     as_json: Json = False,
 ) -> None:
     """Plan, reproduce, compare, track, report and gate, in one go; the same on a laptop as on the runner."""
-    from pawl.console import say, show_comparison
+    from pawl.console import say, show_comparison, watch
     from pawl.report.document import write_reports
     from pawl.session import exclusive, open_session
     from pawl.steps import compare_step, plan_step, reproduce_step, track_step
@@ -214,7 +218,7 @@ def run(
     with exclusive(folder):
         session = open_session(choices)
         made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say)
+        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch)
         comparison = compare_step(session, made, stages)
         tracking = track_step(session, stages, comparison, say)
         drawn = pictures and comparison.verdict != "unchanged"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,7 @@ from pawl.errors import InputError, nearest
 
 CONFIG_NAME = "pawl.yaml"
 Direction = Literal["higher", "lower", "none"]
+_Rule = TypeVar("_Rule")
 
 # Words in metric names whose better direction nobody disputes; used only where pawl.yaml is silent.
 _HIGHER_WORDS = (
@@ -58,6 +60,15 @@ class TrackingSettings(_Block):
     """None: the repository's name."""
 
 
+class Resources(_Block):
+    """What a stage holds while it runs, of the cores and GPUs that the stages share."""
+
+    cpus: int = Field(default=1, ge=1)
+    """Of the `--jobs`."""
+    gpus: int | None = Field(default=None, ge=0)
+    """None: one, where the machine has any."""
+
+
 class Config(_Block):
     """Everything in `pawl.yaml`, with the defaults that an absent file means."""
 
@@ -68,18 +79,25 @@ class Config(_Block):
     tracking: TrackingSettings = TrackingSettings()
     stage_environment: list[str] = Field(default_factory=list)
     """Variables that look like secrets and that stages are given all the same."""
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    """Patterns (as in a shell) over stages' names, such as `train@*`; the first match counts."""
+
+    def resources_of(self, stage: str) -> Resources:
+        """What a stage holds: by the first pattern that matches its name, else the defaults."""
+        return _first_match(self.resources, stage) or Resources()
 
     def rule(self, path: str, key: str) -> MetricRule:
         """The rule for one metric: the first pattern that matches, else the defaults."""
-        name = f"{path}:{key}"
-        return next(
-            (rule for pattern, rule in self.metrics.items() if fnmatch.fnmatchcase(name, pattern)), MetricRule()
-        )
+        return _first_match(self.metrics, f"{path}:{key}") or MetricRule()
 
     @property
     def has_primary(self) -> bool:
         """Whether any pattern names a primary metric."""
         return any(rule.primary for rule in self.metrics.values())
+
+
+def _first_match(rules: Mapping[str, _Rule], name: str) -> _Rule | None:
+    return next((rule for pattern, rule in rules.items() if fnmatch.fnmatchcase(name, pattern)), None)
 
 
 def guess_direction(key: str) -> Direction:
@@ -143,9 +161,5 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    if location[:1] == ["metrics"]:
-        model = MetricRule
-    elif location[:1] == ["tracking"]:
-        model = TrackingSettings
-    return list(model.model_fields)
+    models: dict[str, type[BaseModel]] = {"metrics": MetricRule, "resources": Resources, "tracking": TrackingSettings}
+    return list((models[location[0]] if location else Config).model_fields)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.schema import Comparison, Measured, Plan
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
+
+    from pawl.pipeline.progress import Progress
 
 _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code != 9}
 
@@ -17,6 +23,40 @@ _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code !
 def say(line: str) -> None:
     """One line of progress; control characters, which a stage's output may carry, do not reach the terminal."""
     print(line.translate(_CONTROL), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def watch(progress: Progress) -> Iterator[None]:
+    """On a terminal, rows at the bottom that say what runs and how many stages are done; in a log file nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, highlight=False)
+    # Lines printed meanwhile appear above; standard output stays as it is, for what reads it.
+    with Live(get_renderable=lambda: _standing(progress), console=console, transient=True, redirect_stdout=False):
+        yield
+
+
+def _standing(progress: Progress) -> RenderableType:
+    """One row for each running stage (name, seconds, last line), and one for all."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from pawl.pipeline.progress import in_words
+
+    standing = progress.standing()
+    table = Table.grid(padding=(0, 2), expand=True)
+    for ratio in (None, None, 1):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for stage in standing.running:
+        cells = (stage.name, in_words(time.monotonic() - stage.since), stage.line)
+        table.add_row(*(Text(cell.translate(_CONTROL)) for cell in cells))
+    summary = f"{standing.done} of {standing.total} stages done, {len(standing.running)} running"
+    return Group(table, Text(summary)) if standing.total or standing.running else Text()
 
 
 def show_plan(plan: Plan) -> None:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-HERE = Path()
-
 Base = Annotated[
     str | None, typer.Option("--base", help="Branch, tag or commit to measure against. Default: `base` in pawl.yaml.")
 ]
@@ -23,4 +21,8 @@ NoRemote = Annotated[bool, typer.Option("--no-remote", help="Take results from t
 AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Measure uncommitted changes too, and say so.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every stage of head, not only those that differ from base.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the needed stages of head even if their results are known.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Stages at once. Default: this process's cores, at most 8."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the written JSON on standard output.")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from pawl import git
 from pawl.schema import Comparison, Plan, Side, Stages, Tracking
@@ -11,9 +13,11 @@ from pawl.session import Session, write_file
 
 if TYPE_CHECKING:
     from pawl.pipeline.plan import Looks
+    from pawl.pipeline.progress import Progress
     from pawl.pipeline.project import Project
 
 Say = Callable[[str], None]
+Watch = Callable[["Progress"], AbstractContextManager[Any]]
 
 
 def plan_step(session: Session, *, everything: bool = False, force: bool = False) -> tuple[Plan, Looks, Looks]:
@@ -42,13 +46,32 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
     return plan, head_looks, base_looks
 
 
-def reproduce_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks, say: Say) -> Stages:
-    """Restore or run what the plan names, and write `stages.json`."""
+def reproduce_step(
+    session: Session,
+    plan: Plan,
+    head_looks: Looks,
+    base_looks: Looks,
+    say: Say,
+    *,
+    jobs: int | None = 1,
+    watch: Watch = nullcontext,
+) -> Stages:
+    """Restore or run what the plan names, and write `stages.json`.
+
+    Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile.
+    """
+    from pawl.pipeline.environment import installed_gpus, visible_gpus
+    from pawl.pipeline.progress import Progress
     from pawl.pipeline.receipts import Remote
-    from pawl.pipeline.reproduce import Worker, reproduce
+    from pawl.pipeline.reproduce import reproduce
+    from pawl.pipeline.resources import Pool, default_jobs
+    from pawl.pipeline.worker import Shared, Worker
 
     forced = {s.name for s in plan.stages if s.action == "run"} if plan.force else set()
     unchanged = {s.name for s in plan.stages if s.action == "unchanged"}
+    gpus = installed_gpus()
+    pool = Pool(jobs or default_jobs(), visible_gpus(gpus, os.environ))
+    shared = Shared(pool, Progress(say), session.config.resources_of)
 
     def worker(side: Side, project: Project, looks: Looks, force: set[str], same: set[str]) -> Worker:
         return Worker(
@@ -58,7 +81,7 @@ def reproduce_step(session: Session, plan: Plan, head_looks: Looks, base_looks: 
             remote=Remote(project, session.use_remote),
             reports=session.reports,
             allowed=session.config.stage_environment,
-            say=say,
+            shared=shared,
             force=frozenset(force),
             unchanged=frozenset(same),
         )
@@ -67,7 +90,8 @@ def reproduce_step(session: Session, plan: Plan, head_looks: Looks, base_looks: 
     base = None
     if session.base is not None and not session.is_same:
         base = worker("base", session.base, base_looks, set(), set())
-    stages = reproduce(head, base, plan)
+    with watch(shared.progress):
+        stages = reproduce(head, base, plan, gpus)
     write_file(session.reports, "stages.json", stages)
     return stages
 

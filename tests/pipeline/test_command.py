@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pawl.pipeline.command import run_command, tail
 from pawl.pipeline.environment import stage_environment
+from tests.pipeline.dag import alive, wait_for
 from tests.support.loop import measure
 from tests.support.repositories import FILES, branch, git, make_repository, pawl
 
@@ -148,19 +148,3 @@ def test_progress_says_what_runs(repository: Path) -> None:
     said = measure(repository).said
     assert said[0] == "plan: run 2 stages of head and 2 of base, restore 0"
     assert "base: evaluate runs" in said
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(condition: object, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")

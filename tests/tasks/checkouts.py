@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -18,13 +19,36 @@ from tasks.common.stage.paths import TaskPaths
 REPOSITORY = Path(__file__).parents[2]
 RUNNER = Path(__file__).parent / "run_stages.py"
 
+STAGES = ("fetch", "prepare", "train", "evaluate", "plot")
+
+# What every model is tested with: its task, and what differs from params.yaml.
 CONFIGURATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "torch": ("digits", {"framework": "torch"}),
-    "tensorflow": ("digits", {"framework": "tensorflow"}),
-    "logistic_regression": ("tabular", {"model": "logistic_regression"}),
-    "svc": ("tabular", {"model": "svc"}),
-    "mlp": ("tabular", {"model": "mlp"}),
+    "torch": ("digits", {"train.framework": "torch"}),
+    "tensorflow": ("digits", {"train.framework": "tensorflow"}),
+    "logistic_regression": ("tabular", {"train.model": "logistic_regression"}),
+    "svc": ("tabular", {"train.model": "svc"}),
+    "mlp": ("tabular", {"train.model": "mlp"}),
+    # As small as everything in them still runs: what they learn is tested with the whole samples.
+    "retinopathy": (
+        "retinopathy",
+        {"fetch.images": 90, "fetch.image_height": 64, "prepare.image_size": 32, "train.epochs": 2},
+    ),
+    "prostate": ("prostate", {"fetch.patients": 6, "prepare.side_pixels": 32, "train.epochs": 1}),
+    "posters": (
+        "posters",
+        {
+            "fetch.posters": 150,
+            "prepare.image_size": 32,
+            "prepare.min_posters_per_genre": 5,
+            "train.head.epochs": 1,
+            "train.fine_tune.epochs": 1,
+        },
+    ),
+    "pets": ("pets", {"fetch.train_images": 80, "fetch.test_images": 30, "train.epochs": 2, "train.depth": 1}),
 }
+# Those that are trained with another seed too.
+OTHER_SEED = ("torch", "mlp", "retinopathy", "posters", "prostate")
+TASKS = tuple(dict.fromkeys(task for task, _ in CONFIGURATIONS.values()))
 
 
 def change_params(root: Path, changes: Mapping[str, Any]) -> None:
@@ -61,5 +85,5 @@ def run_stages(jobs: list[tuple[str, str, Path]], **environment: str) -> dict[st
 
 def params_of(paths: TaskPaths, stage: str) -> Any:
     """The parameters of a stage, as the stage reads them."""
-    module = __import__(f"tasks.{paths.task}.{stage}", fromlist=["Params"])
+    module = importlib.import_module(f"tasks.{paths.task}.{stage}.run")
     return read_params(paths.root, paths.task, stage, module.Params)

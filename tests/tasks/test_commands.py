@@ -14,9 +14,11 @@ from ruamel.yaml import YAML
 from tasks.common.learning.history import history
 from tasks.common.learning.stage_key import stage_key
 from tasks.common.stage.errors import TaskError
+from tasks.common.stage.params import read_tasks
 from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import REPOSITORY, change_params
 
+USAGE = "usage: python src/tasks/stage.py STAGE TASK [KEY=VALUE ...], as: python src/tasks/stage.py train digits"
 OTHER_CODE = 'raise SystemExit("the code of another checkout")\n'
 
 
@@ -60,7 +62,13 @@ def tasks(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             ["train", "digits"],
             "error: {root}/data/digits/prepared/manifest.csv does not exist; run the stage prepare first.",
         ),
-        (["train"], "usage: python src/tasks/stage.py STAGE TASK, for example: python src/tasks/stage.py train digits"),
+        (["train"], USAGE),
+        (["train", "--debug"], USAGE),
+        (["train", "digits", "--epochs", "3"], USAGE),
+        (
+            ["train", "digits", "epoch=3"],
+            'error: unknown key "epoch" for the stage train of digits; did you mean "epochs"?',
+        ),
     ],
 )
 def test_a_users_error_is_one_sentence_and_exit_code_2(clone, words, sentence):
@@ -83,7 +91,7 @@ def test_the_code_that_runs_is_that_of_the_checkout(clone, tmp_path):
     (other / "tasks" / "__init__.py").write_text(OTHER_CODE)
     done = call(sys.executable, "src/tasks/stage.py", "fetch", "tabular", cwd=clone, PYTHONPATH=str(other))
     assert done.returncode == 0, done.stderr
-    (clone / "src/tasks/tabular/fetch.py").write_text(OTHER_CODE)
+    (clone / "src/tasks/tabular/fetch/run.py").write_text(OTHER_CODE)
     done = tasks("fetch", "tabular", cwd=clone)
     assert done.returncode == 1
     assert "the code of another checkout" in done.stderr
@@ -93,6 +101,39 @@ def test_the_command_runs_a_stage_from_any_folder_of_the_checkout(clone):
     done = tasks("fetch", "digits", cwd=clone / "src")
     assert (done.returncode, done.stderr) == (0, "fetch digits: 1797 images of 10 classes\n")
     assert (clone / "data/digits/raw/images.npy").is_file()
+
+
+def test_the_commands_themselves_are_those_of_the_checkout(clone):
+    (clone / "src/tasks/commands/listing.py").write_text(OTHER_CODE)
+    done = tasks("list", cwd=clone / "src")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the code of another checkout" in done.stderr
+
+
+def test_a_folder_with_the_packages_name_is_not_taken_for_it(clone):
+    (clone / "tests/tasks").mkdir(parents=True)
+    (clone / "tests/tasks/__init__.py").write_text(OTHER_CODE)
+    done = call(str(Path(sys.executable).parent / "tasks"), "list", cwd=clone / "tests")
+    assert done.returncode == 0, done.stderr
+
+
+def test_values_of_the_command_line_hold_for_one_run(clone):
+    done = tasks("fetch", "digits", "fetch.classes=2", cwd=clone)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == "fetch digits: not the run of params.yaml, but with fetch.classes=2"
+    assert "of 2 classes" in done.stderr
+    assert "of 10 classes" in tasks("fetch", "digits", cwd=clone).stderr
+
+
+def test_help_on_a_task_lists_its_parameters_with_their_comments(clone):
+    done = tasks("train", "digits", "epochs=3", "--help", cwd=clone / "src")
+    assert done.returncode == 0
+    assert "  epochs=15   (whole number from 1 to 1000)\n      Passes over the training split" in done.stdout
+    assert "  framework=torch   (torch or tensorflow)" in done.stdout
+    assert "  trainer.fast_dev_run=false   (true or false)" in done.stdout
+    done = tasks("train", "digitz", "--help", cwd=clone)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert 'did you mean "digits"?' in done.stderr
 
 
 @pytest.mark.parametrize("words", [["train", "digitz"], ["fetch"], ["trian", "digits"], ["list", "all"]])
@@ -120,19 +161,19 @@ def test_outside_of_a_repository_is_one_sentence(tmp_path):
 
 def test_the_list_names_every_task_and_what_it_is(clone):
     lines = tasks("list", cwd=clone).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["digits", "tabular"]
-    assert "Handwritten digits" in lines[0]
+    assert [line.split()[0] for line in lines] == list(read_tasks(clone))
+    assert "Handwritten digits" in next(line for line in lines if line.startswith("digits "))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["list", "--help"]])
-def test_help_has_an_example(clone, words):
-    done = tasks(*words, cwd=clone)
+@pytest.mark.parametrize("command", ["", "fetch", "prepare", "train", "evaluate", "plot", "list", "infer"])
+def test_help_has_an_example_and_needs_no_repository(tmp_path, command):
+    done = tasks(*filter(None, [command]), "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "Example: tasks " in done.stdout
 
 
 def test_dvc_runs_all_stages_and_the_card_has_the_key_of_its_run_cache(clone):
-    """About 15 s: four stages under DVC, then train by hand."""
+    """About 20 s: five stages under DVC, then train by hand."""
     change_params(clone, {"tasks": ["tabular"]})
     site = {"DVC_SITE_CACHE_DIR": str(clone.parent / "site")}
     done = call("dvc", "repro", cwd=clone, **site)
@@ -144,6 +185,9 @@ def test_dvc_runs_all_stages_and_the_card_has_the_key_of_its_run_cache(clone):
     assert tasks("train", "tabular", cwd=clone).returncode == 0
     assert card.read_bytes() == first
     assert call("dvc", "status", cwd=clone, **site).stdout == "Data and pipelines are up to date.\n"
+    # The same training, but for words on the command line: the card must not claim the key of the committed values.
+    assert tasks("train", "tabular", "min_category_count=4", cwd=clone).returncode == 0
+    assert YAML(typ="safe").load(card)["stage_key"] is None
     ignored = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True).stdout
     assert ignored.split() == ["M", "params.yaml", "??", "dvc.lock"]
 

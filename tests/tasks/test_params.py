@@ -1,34 +1,44 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 from ruamel.yaml import YAML
 
+from tasks.commands.parameters import kind_of, stage_parameters
+from tasks.common.sources.source import FolderSource
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.params import read_tasks
 from tests.tasks.checkouts import REPOSITORY, params_of
 
-WRONG = {int: "many", float: "much", str: 7, list: "none"}
+WRONG = {int: "many", float: "much", str: 7, list: "none", bool: "perhaps", type(None): [0], dict: "no block"}
 
 
-def keys_of(repository_params: dict[str, Any]) -> list[tuple[str, Any]]:
-    found = []
-    for task in repository_params["tasks"]:
-        for stage, block in repository_params[task].items():
-            found += [(f"{task}.{stage}.{key}", value) for key, value in block.items()]
-    return found
+def all_keys(*, with_search_spaces: bool = False) -> Iterator[tuple[str, Any, int]]:
+    """Every key of every stage's block of the repository: dotted, with its value and the number of its line, from 0."""
+    text = (REPOSITORY / "params.yaml").read_text()
+    # The round-trip loader knows the lines, and which blocks are values on one line.
+    content, values = YAML().load(text), YAML(typ="safe", pure=True).load(text)
+    for task in values["tasks"]:
+        for stage in values[task]:
+            if stage != "tune" or with_search_spaces:
+                yield from _walk(content[task][stage], values[task][stage], f"{task}.{stage}.")
 
 
-def all_keys() -> list[tuple[str, Any]]:
-    return keys_of(YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml"))
+def _walk(block: Any, values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any, int]]:
+    for key, value in values.items():
+        yield f"{prefix}{key}", value, block.lc.key(key)[0]
+        if isinstance(value, dict) and not block[key].fa.flow_style():
+            yield from _walk(block[key], value, f"{prefix}{key}.")
 
 
 def read(paths, dotted):
     return params_of(paths, dotted.split(".")[1])
 
 
-@pytest.mark.parametrize(("dotted", "value"), all_keys())
+@pytest.mark.parametrize(("dotted", "value"), [(dotted, value) for dotted, value, _ in all_keys()])
 def test_every_key_is_needed_and_has_a_type(checkout, dotted, value):
     task = dotted.split(".")[0]
     with pytest.raises(TaskError, match=r"params\.yaml") as caught:
@@ -131,6 +141,48 @@ def test_a_broken_file_is_one_sentence(tmp_path, content, words):
 
 def test_every_key_of_the_repository_has_a_comment_above_it():
     lines = (REPOSITORY / "params.yaml").read_text().splitlines()
-    keys = [number for number, line in enumerate(lines) if line.startswith("    ") and ":" in line and "#" not in line]
-    assert len(keys) == len(all_keys())
-    assert [lines[n] for n in keys if not lines[n - 1].strip().startswith("#")] == []
+    found = list(all_keys(with_search_spaces=True))
+    assert len(found) > 40
+    assert [dotted for dotted, _, line in found if not lines[line - 1].strip().startswith("#")] == []
+
+
+@pytest.mark.parametrize(("task", "stage"), sorted({tuple(dotted.split(".")[:2]) for dotted, _, _ in all_keys()}))
+def test_the_help_of_a_stage_lists_every_key_with_value_type_and_comment(task, stage):
+    listed = {parameter.key: parameter for parameter in stage_parameters(REPOSITORY, task, stage)}
+    prefix = f"{task}.{stage}."
+    leaves = {d.removeprefix(prefix): (v, n) for d, v, n in all_keys() if d.startswith(prefix)}
+    lines = (REPOSITORY / "params.yaml").read_text().splitlines()
+    assert set(listed) <= set(leaves)
+    for key, (value, line) in leaves.items():
+        # A block is listed by the keys in it.
+        if key in listed:
+            assert listed[key].value == value
+            assert listed[key].comment.endswith(lines[line - 1].strip("# "))
+            assert listed[key].kind
+        else:
+            assert any(other.startswith(f"{key}.") for other in listed)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (int, "whole number"),
+        (Annotated[int, Field(ge=1, le=9)], "whole number from 1 to 9"),
+        (Annotated[float, Field(gt=0, lt=0.5)], "number above 0 below 0.5"),
+        (bool, "true or false"),
+        (str, "text"),
+        (str | None, "text, or null"),
+        (Literal["auto", True, False], "auto, true or false"),
+        (Literal["builtin"], "builtin"),
+        (
+            Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2)],
+            "list of whole number from 1, at least 2 of them",
+        ),
+        (
+            Annotated[Annotated[Literal["builtin"], "tag"] | Annotated[FolderSource, "tag"], "x"],
+            "builtin, or {path, sha256}",
+        ),
+    ],
+)
+def test_a_type_is_said_in_words(annotation, words):
+    assert kind_of(annotation) == words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 STATE_FOLDER = ".pawl"
 SET_BRANCH = "pawl-set"
+_REF_FORMAT = "--format=%(refname) %(objectname)"
 _IDENTITY = ("-c", "user.name=pawl", "-c", "user.email=pawl@localhost", "-c", "commit.gpgsign=false")
 
 
@@ -38,6 +40,7 @@ def base_checkout(top: Path, commit: str) -> Path:
             shutil.rmtree(old, ignore_errors=True)
     if (target / ".git").exists() and git(target, "rev-parse", "HEAD", check=False) == commit:
         git(target, "reset", "--quiet", "--hard")
+        _copy_tags(top, target)
     else:
         _check_out_beside(top, target, commit)
     return target
@@ -81,6 +84,25 @@ def _check_out_beside(top: Path, target: Path, commit: str) -> None:
     if (common / "shallow").exists():
         shutil.copyfile(common / "shallow", target / ".git" / "shallow")
     git(target, "checkout", "--quiet", "--detach", commit)
+    _copy_tags(top, target)
+
+
+def _copy_tags(top: Path, target: Path) -> None:
+    """Give the checkout at `target` the tags of the one at `top`, and no others: a stage may read data at a tag."""
+    wanted, present = (
+        dict(line.split(" ") for line in git(side, "for-each-ref", _REF_FORMAT, "refs/tags").splitlines())
+        for side in (top, target)
+    )
+    changes = [f"update {name} {tag}" for name, tag in wanted.items() if present.get(name) != tag]
+    changes += [f"delete {name}" for name in present if name not in wanted]
+    done = subprocess.run(
+        ["git", "-C", str(target), "update-ref", "--stdin"],
+        input="".join(f"{change}\n" for change in changes),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise InputError(f"the tags of {top} cannot be copied to {target}: {done.stderr.strip()}: run `git fsck`.")
 
 
 def share_settings(repo: Repo, other_root: Path) -> None:

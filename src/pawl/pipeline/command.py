@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ class Finished:
     peak_memory_bytes: int
 
 
+class StoppedError(Exception):
+    """The command was ended because all has to end; raised in the thread that waited for it, and heard by nobody."""
+
+
 def run_command(
     commands: Sequence[Sequence[str]],
     *,
@@ -34,10 +39,12 @@ def run_command(
     env: Mapping[str, str],
     log: Path,
     line: Callable[[str], None],
+    stop: threading.Event | None = None,
 ) -> Finished:
     """Run `commands` one after the other until one fails; their output goes to `log` and, as it comes, to `line`.
 
-    An interrupt, or any error here, ends the whole process group before it is raised: first SIGINT, then SIGKILL.
+    An interrupt, or any error here, ends the whole process group before it is raised: first SIGINT, then SIGKILL. So
+    does `stop`, which other threads may set: then StoppedError is raised.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -54,7 +61,7 @@ def run_command(
                 start_new_session=True,
             )
             try:
-                code, memory = _follow(process, source, line)
+                code, memory = _follow(process, source, line, stop)
             except BaseException:
                 _end(process)
                 raise
@@ -76,7 +83,9 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join([part for part in text.replace("\r", "\n").split("\n") if part.strip()][-lines:])
 
 
-def _follow(process: subprocess.Popen[bytes], source: BinaryIO, line: Callable[[str], None]) -> tuple[int, int]:
+def _follow(
+    process: subprocess.Popen[bytes], source: BinaryIO, line: Callable[[str], None], stop: threading.Event | None
+) -> tuple[int, int]:
     """Exit code and peak memory in bytes, passing on whole lines as they are written."""
     pending = b""
     # The kernel counts what a process was before its exec, which is pawl itself: no use for a smaller one.
@@ -91,6 +100,8 @@ def _follow(process: subprocess.Popen[bytes], source: BinaryIO, line: Callable[[
             _pass_on(pending + b"\n", line)
             peak = usage.ru_maxrss * 1024
             return process.returncode, peak if peak > floor else sampled
+        if stop is not None and stop.is_set():
+            raise StoppedError
         time.sleep(_POLL_SECONDS)
 
 

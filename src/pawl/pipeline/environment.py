@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from pawl.schema import Machine
@@ -21,6 +23,7 @@ _SECRET = re.compile(
     r"|^GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY)$",
     re.IGNORECASE,
 )
+_NVIDIA_SMI_SECONDS = 20
 _FORCED = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "DVC_NO_ANALYTICS": "1"}
 
 
@@ -59,12 +62,51 @@ def _redirected_imports(checkout: Path) -> list[str]:
     return found
 
 
-def describe_machine() -> Machine:
-    """The machine and the installed packages."""
+def with_gpus(env: dict[str, str], gpus: tuple[str, ...], visible: tuple[str, ...]) -> dict[str, str]:
+    """`env` in which a stage sees `gpus` of those `visible` to pawl; unchanged on a machine that has none."""
+    return env | {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if visible else env
+
+
+def installed_gpus() -> list[tuple[str, str]]:
+    """Index and name of every GPU, as nvidia-smi tells them; none where it is missing, fails or does not answer."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_NVIDIA_SMI_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    found = re.findall(r"^\s*(\d+)\s*,\s*(.*?)\s*$", done.stdout, re.MULTILINE) if done.returncode == 0 else []
+    return [(index, name) for index, name in found]
+
+
+def visible_gpus(installed: list[tuple[str, str]], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of the installed GPUs that CUDA_VISIBLE_DEVICES leaves to us, all if it is not set, as CUDA names them.
+
+    As CUDA reads it, the list ends before the first entry that is no GPU. A GPU or a part of one that is named by its
+    UUID is taken as it is.
+    """
+    indices = tuple(index for index, _ in installed)
+    chosen = environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not indices:
+        return indices
+    entries = (entry.strip() for entry in chosen.split(","))
+    return tuple(
+        dict.fromkeys(takewhile(lambda entry: entry in indices or entry.startswith(("GPU-", "MIG-")), entries))
+    )
+
+
+def describe_machine(gpus: list[tuple[str, str]] | None = None) -> Machine:
+    """The machine and the installed packages; `gpus` are the installed ones, where they are known already."""
     packages = _packages()
     where = {"python": platform.python_version(), "platform": platform.platform(), "packages": packages}
     return Machine(
-        device=_device(),
+        device=_device(installed_gpus() if gpus is None else gpus),
         cpu_count=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         python=platform.python_version(),
@@ -84,15 +126,11 @@ def _packages() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _device() -> str:
-    """The GPUs' names as nvidia-smi tells them; without one, the processor's."""
-    if shutil.which("nvidia-smi"):
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20
-        )
-        names = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        if done.returncode == 0 and names:
-            return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))[:200]
+def _device(gpus: list[tuple[str, str]]) -> str:
+    """The GPUs' names; without one, the processor's."""
+    names = [name for _, name in gpus]
+    if names:
+        return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))[:200]
     try:
         info = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         model = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)

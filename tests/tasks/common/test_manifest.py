@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.common.data.manifest import (
     Example,
+    check_classes,
     content_digest,
+    join_groups,
     label_order,
     name_examples,
     read_manifest,
@@ -39,16 +42,47 @@ def test_a_manifest_survives_its_file(tmp_path):
         ([*SOUND, replace(SOUND[0], id="new", split="test", group="new")], ("same digest", "train", "test", "new")),
         ([*SOUND, replace(SOUND[0], id="new", split="test", digest="new")], ("same group", "id0")),
         ([*SOUND, replace(SOUND[0])], ("id0", "2 examples")),
+    ],
+)
+def test_leaks_are_errors_that_name_them(tmp_path, examples, words):
+    with pytest.raises(TaskError) as caught:
+        write_manifest(tmp_path, examples, "here")
+    assert all(word in str(caught.value) for word in ("here", *words))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("examples", "words"),
+    [
         (SOUND[:-1], ('"no, or not yet"', "test split")),
         (SOUND[1:], ('"yes"', "train split")),
         (SOUND[:3], ("at least 2 classes",)),
     ],
 )
-def test_leaks_and_gaps_are_errors_that_name_them(tmp_path, examples, words):
+def test_a_class_that_a_split_lacks_is_named(examples, words):
     with pytest.raises(TaskError) as caught:
-        write_manifest(tmp_path, examples, "here")
+        check_classes(examples, "here")
     assert all(word in str(caught.value) for word in ("here", *words))
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_example_of_several_classes_counts_for_each():
+    several = [replace(e, label=f"{e.label}|both") for e in SOUND]
+    check_classes(several, "here", lambda e: e.label.split("|"))
+    with pytest.raises(TaskError, match='"yes"'):
+        check_classes(several[1:], "here", lambda e: e.label.split("|"))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("pqrstu")), max_size=12))
+def test_joined_groups_are_the_connected_ones(rows):
+    """Against a graph library: examples that share a digest or a group, however many steps away."""
+    graph = nx.Graph()
+    for digest, group in rows:
+        graph.add_edge(("digest", digest), ("group", group))
+    joined = join_groups([d for d, _ in rows], [g for _, g in rows])
+    parts = list(nx.connected_components(graph))
+    for (_, one), name in zip(rows, joined, strict=True):
+        part = next(part for part in parts if ("group", one) in part)
+        assert name == min(group for kind, group in part if kind == "group")
 
 
 @pytest.mark.parametrize("content", ["", "id,split\n1,train\n", "id,split,label,digest,group,source\n1,2\n", "\x00"])

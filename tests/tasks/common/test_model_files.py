@@ -11,7 +11,7 @@ from tasks.common.model.card import read_card
 from tasks.common.model.skops_file import load_skops, save_skops
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
-from tasks.tabular.model import ALLOWED_TYPES
+from tasks.tabular.model.pipeline import ALLOWED_TYPES
 
 
 class Hostile:
@@ -47,7 +47,7 @@ def test_a_model_with_a_hostile_object_in_it_is_not_read(tmp_path):
 
 
 def test_a_schema_that_names_another_function_is_not_read(tmp_path, finished):
-    path = copy_of(finished.paths["logistic_regression"], tmp_path).model / "model.skops"
+    path = copy_of(finished["logistic_regression"], tmp_path).model / "model.skops"
     files = read_archive(path)
     schema = files["schema.json"].replace(b'"f_classif"', b'"chi2"')
     assert schema != files["schema.json"]
@@ -65,7 +65,7 @@ def test_what_is_no_skops_file_is_one_sentence(tmp_path, content):
 
 def test_the_files_in_an_archive_have_no_clock(finished):
     for name, file in {"tensorflow": "model.keras", "svc": "model.skops"}.items():
-        with zipfile.ZipFile(finished.paths[name].model / file) as archive:
+        with zipfile.ZipFile(finished[name].model / file) as archive:
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
@@ -92,7 +92,7 @@ def test_a_skops_file_gives_back_the_same_predictions(tmp_path):
     ],
 )
 def test_a_card_that_does_not_fit_is_one_sentence(finished, tmp_path, change, words):
-    paths = copy_of(finished.paths["torch"], tmp_path)
+    paths = copy_of(finished["torch"], tmp_path)
     card = paths.model / "card.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | change))
     with pytest.raises(TaskError) as caught:

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from tasks.common.data.splits import SPLITS, SplitParams, assign_splits
 
-PARAMS = SplitParams(validation_fraction=0.15, test_fraction=0.25, seed=7)
+PARAMS = SplitParams(validation_fraction=0.15, test_fraction=0.25, seed=7, max_rejected_share=0.1)
+
+
+def replaced(**changes):
+    return PARAMS.model_copy(update=changes)
+
 
 labels_and_groups = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 60).map(str)), max_size=120)
 fractions = st.floats(0.05, 0.49)
@@ -15,7 +20,7 @@ fractions = st.floats(0.05, 0.49)
 
 @given(labels_and_groups, st.integers(0, 5), fractions, fractions)
 def test_no_group_is_in_two_splits(rows, seed, validation, test):
-    params = SplitParams(validation_fraction=validation, test_fraction=test, seed=seed)
+    params = replaced(validation_fraction=validation, test_fraction=test, seed=seed)
     splits = assign_splits([label for label, _ in rows], [group for _, group in rows], params)
     homes = defaultdict(set)
     for (_, group), split in zip(rows, splits, strict=True):
@@ -34,7 +39,7 @@ def test_the_order_of_the_examples_does_not_matter(rows, random):
 
 @given(st.integers(3, 40), fractions, fractions)
 def test_a_label_with_three_groups_is_in_every_split(n_groups, validation, test):
-    params = SplitParams(validation_fraction=validation, test_fraction=test, seed=0)
+    params = replaced(validation_fraction=validation, test_fraction=test, seed=0)
     assert set(assign_splits(["x"] * n_groups, [str(i) for i in range(n_groups)], params)) == set(SPLITS)
 
 
@@ -47,7 +52,7 @@ def test_every_label_is_cut_by_the_fractions():
 
 @given(st.integers(20, 200), st.integers(0, 3))
 def test_a_new_example_moves_only_neighbours_of_a_cut(n, seed):
-    params = SplitParams(validation_fraction=0.15, test_fraction=0.25, seed=seed)
+    params = replaced(seed=seed)
     before = assign_splits(["x"] * n, [str(i) for i in range(n)], params)
     after = assign_splits(["x"] * (n + 1), [str(i) for i in range(n + 1)], params)
     assert sum(old != new for old, new in zip(before, after[:n], strict=True)) <= 2
@@ -55,14 +60,14 @@ def test_a_new_example_moves_only_neighbours_of_a_cut(n, seed):
 
 @given(st.integers(0, 1000))
 def test_a_group_of_several_labels_counts_as_its_commonest(seed):
-    params = PARAMS.model_copy(update={"seed": seed})
+    params = replaced(seed=seed)
     splits = assign_splits([*"aaab", *"bbb"], [*"0000", *"123"], params)
     assert set(splits[4:]) == set(SPLITS)
 
 
 def test_another_seed_is_another_split():
     groups = [str(i) for i in range(100)]
-    other = PARAMS.model_copy(update={"seed": 8})
+    other = replaced(seed=8)
     assert assign_splits(["x"] * 100, groups, PARAMS) != assign_splits(["x"] * 100, groups, other)
 
 

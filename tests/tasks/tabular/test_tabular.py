@@ -15,7 +15,8 @@ from tasks.common.model.card import read_card
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
-from tasks.tabular.model import build_encoder, distinct_columns, fit_selection, read_table, score
+from tasks.tabular.model.pipeline import build_encoder, distinct_columns, fit_selection, score
+from tasks.tabular.model.table import read_table
 from tests.tasks.checkouts import params_of
 
 MakeTable = Callable[..., TaskPaths]
@@ -75,14 +76,14 @@ def test_the_test_split_has_no_say_in_the_model(table):
     rows = [[*row[:2], row[1], *row[2:]] for row in passengers()]
     paths = table(rows, header="number,age,same,port,lives", **{"tabular.train.select_columns": 2})
     run(paths, "fetch", "prepare", "train")
-    digest = read_card(paths.model, "tabular").model_digest
+    digest = read_card(paths.model, "tabular").files
     is_test = [example.split == "test" for example in read_manifest(paths.prepared)]
     frame = pd.read_parquet(paths.prepared / "table.parquet")
     frame.loc[is_test, "age"] = 1e6
     frame.loc[is_test, "port"] = "elsewhere"
     frame.to_parquet(paths.prepared / "table.parquet")
     run(paths, "train", "evaluate")
-    assert read_card(paths.model, "tabular").model_digest == digest
+    assert read_card(paths.model, "tabular").files == digest
 
 
 def test_rows_that_cannot_be_used_are_set_aside_with_line_and_reason(table):
@@ -93,7 +94,8 @@ def test_rows_that_cannot_be_used_are_set_aside_with_line_and_reason(table):
     rows[6][1] = "1e999"
     paths = table(rows)
     run(paths, "fetch", "prepare")
-    assert report(paths)["set_aside"] == [
+    assert report(paths)["set_aside"] == 4
+    assert report(paths)["set_aside_because"] == [
         {"source": "line 2", "reason": "the target is missing"},
         {"source": "line 4", "reason": '"forty" in column "age" is not a finite number'},
         {"source": "line 6", "reason": "has 3 cells instead of 4"},
@@ -117,7 +119,7 @@ def test_doubles_of_a_row_stay_together_whatever_their_target(table):
     assert all(len(splits) == 1 for splits in splits_of.values())
     assert len(examples) == 140
     assert report(paths)["repeated"] == 80
-    assert report(paths)["repeated_with_other_target"] == 20
+    assert report(paths)["repeated_with_other_label"] == 20
 
 
 def test_a_row_more_leaves_the_ids_and_nearly_all_splits_as_they_were(table):
@@ -179,7 +181,11 @@ def test_a_path_that_leads_nowhere_or_outside_is_one_sentence(checkout, path, wo
         ([[str(i), "2", "x", str(i)] for i in range(60)], "number,age,port,lives", "60 different values"),
         ([*passengers(), ["1", "2", "x", "maybe"]], "number,age,port,lives", 'the class "maybe" has no example'),
         ([["", "", "", "yes"]] * 9, "number,age,port,lives", 'no column with values beside "lives"'),
-        ([["1", "2", "x", ""]] * 9 + [["1", "2", "x", "a"]], "number,age,port,lives", "9 of 10 rows cannot be used"),
+        (
+            [["1", "2", "x", ""]] * 9 + [["1", "2", "x", "a"]],
+            "number,age,port,lives",
+            "9 of 10 examples cannot be used, the first is line 2 (the target is missing)",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_used_is_one_sentence(table, rows, header, words):
@@ -257,7 +263,7 @@ def test_an_svc_with_a_class_of_one_row_says_what_to_do(table):
 
 
 def test_the_model_refuses_a_table_without_its_columns(finished):
-    paths = finished.paths["svc"]
+    paths = finished["svc"]
     card = read_card(paths.model, "tabular")
     with pytest.raises(TaskError, match="needs the column"):
         score(paths.model, card, read_table(paths.prepared).drop(columns=card.preprocessing["columns"][0]))

@@ -90,7 +90,7 @@ def numeric_share(cells: Sequence[str | None]) -> float:
 
 def _check_columns(columns: tuple[str, ...], path: Path) -> None:
     if len(columns) < 2:
-        raise TaskError(f"{path} has {len(columns)} columns in its first line; it must be a header separated by commas.")
+        raise TaskError(f"{path} has {len(columns)} columns; its first line must be a header separated by commas.")
     for number, name in enumerate(columns, 1):
         if not name:
             raise TaskError(f"{path}: column {number} has no name in the first line; name it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -23,7 +23,9 @@ class Example:
     id: str
     """Made from the content, so that it stays the same when other examples come or go."""
     split: str
+    """`train`, `validation` or `test`, or where every example is tested once, its fold."""
     label: str
+    """Its class; several are joined by `|`."""
     digest: str
     """Of the example's content without its label."""
     group: str
@@ -53,15 +55,44 @@ def name_examples(digests: Sequence[str]) -> list[str]:
 
 
 def split_examples(
-    labels: Sequence[str], digests: Sequence[str], sources: Sequence[str], params: SplitParams
+    labels: Sequence[str],
+    digests: Sequence[str],
+    sources: Sequence[str],
+    params: SplitParams,
+    groups: Sequence[str] | None = None,
 ) -> tuple[Example, ...]:
-    """The manifest's rows, named and split; equal content is one group. One entry an example in each argument."""
-    splits = assign_splits(labels, digests, params)
+    """The manifest's rows, named and split. One entry an example in each argument.
+
+    Equal content is one group, and so is what `groups` (such as patients) puts together.
+    """
+    joined = join_groups(digests, groups or digests)
+    splits = assign_splits(labels, joined, params)
     ids = name_examples(digests)
     return tuple(
-        Example(id=ids[i], split=splits[i], label=labels[i], digest=digests[i], group=digests[i], source=sources[i])
+        Example(id=ids[i], split=splits[i], label=labels[i], digest=digests[i], group=joined[i], source=sources[i])
         for i in range(len(labels))
     )
+
+
+def join_groups(digests: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """One group for each example, so that neither equal digests nor equal groups are in two; named by the least one.
+
+    >>> join_groups(["a", "b", "b", "c"], ["p", "p", "q", "r"])
+    ['p', 'p', 'p', 'r']
+    """
+    leader = {group: group for group in groups}
+
+    def find(group: str) -> str:
+        while leader[group] != group:
+            leader[group] = leader[leader[group]]
+            group = leader[group]
+        return group
+
+    first: dict[str, str] = {}
+    for digest, group in zip(digests, groups, strict=True):
+        one, other = sorted((find(first.setdefault(digest, group)), find(group)))
+        leader[other] = one
+    return [find(group) for group in groups]
 
 
 def count_by(values: Iterable[str], order: Iterable[str]) -> dict[str, int]:
@@ -81,7 +112,7 @@ def label_order(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_manifest(examples: Sequence[Example], where: str) -> None:
-    """Raise TaskError where content leaks between splits, an id repeats, or a class is missing in a split."""
+    """Raise TaskError where content or a group is in two splits, or an id repeats."""
     for what in ("digest", "group"):
         home: dict[str, Example] = {}
         for example in examples:
@@ -95,9 +126,18 @@ def check_manifest(examples: Sequence[Example], where: str) -> None:
     for name, count in ids.items():
         if count > 1:
             raise TaskError(f"{where}: the id {name} stands for {count} examples; run the stage prepare again.")
+
+
+def check_classes(
+    examples: Sequence[Example],
+    where: str,
+    labels_of: Callable[[Example], Sequence[str]] = lambda example: [example.label],
+) -> None:
+    """Raise TaskError where there is one class only, or a class is missing in a split."""
     found: dict[str, set[str]] = defaultdict(set)
     for example in examples:
-        found[example.label].add(example.split)
+        for label in labels_of(example):
+            found[label].add(example.split)
     if len(found) < 2:
         raise TaskError(f"{where}: there must be at least 2 classes, but there is {len(found)}; check the target.")
     for label in label_order(found):

@@ -20,6 +20,7 @@ class SplitParams(StageParams):
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     seed: Annotated[int, Field(ge=0)]
+    max_rejected_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 def assign_splits(labels: Sequence[str], groups: Sequence[str], params: SplitParams) -> list[str]:

@@ -12,6 +12,12 @@ from tasks.common.stage.errors import TaskError
 Weights = TypeVar("Weights")
 
 
+def check_finite(name: str, value: float, epoch: int) -> None:
+    """Raise TaskError where what an epoch measured is infinite or no number."""
+    if not math.isfinite(value):
+        raise TaskError(f"{name} is {value} in epoch {epoch}: the training diverged; lower the learning rate.")
+
+
 @dataclass
 class Best(Generic[Weights]):
     """The best epoch so far. `weights` are None until the first epoch was offered."""
@@ -23,8 +29,7 @@ class Best(Generic[Weights]):
     def offer(self, epoch: int, metrics: Mapping[str, float], copy_weights: Callable[[], Weights]) -> None:
         """Keep a copy of the weights if this epoch's `val/loss` is the lowest. Raises TaskError for infinity or NaN."""
         for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise TaskError(f"{name} is {value} in epoch {epoch}: the training diverged; lower the learning rate.")
+            check_finite(name, value, epoch)
         if self.metrics is None or metrics["val/loss"] < self.metrics["val/loss"]:
             self.epoch, self.metrics, self.weights = epoch, dict(metrics), copy_weights()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,27 +13,38 @@ from tasks.common.stage.progress import progress
 LogEpoch = Callable[[Mapping[str, float]], None]
 
 
+def clear_history(paths: TaskPaths) -> None:
+    """Remove what an earlier training left: to be called once before the first history with a prefix."""
+    shutil.rmtree(paths.history, ignore_errors=True)
+
+
 @contextmanager
-def history(paths: TaskPaths, epochs: int) -> Iterator[LogEpoch]:
+def history(paths: TaskPaths, epochs: int, prefix: str = "") -> Iterator[LogEpoch]:
     """A function that takes the metrics of each epoch in turn, such as `{"train/loss": 0.3, "val/loss": 0.4}`.
 
-    Raises TaskError in a git repository without a commit.
+    prefix: of a training with several histories, which one, such as `head/`; it comes before each metric's name, and
+    the other histories stay. Raises TaskError in a git repository without a commit.
     """
     from dvclive import Live
     from scmrepo.exceptions import SCMError
 
+    if not prefix:
+        clear_history(paths)
     paths.history.mkdir(parents=True, exist_ok=True)
     try:
-        live = Live(dir=str(paths.history), save_dvc_exp=False, dvcyaml=None)
+        live = Live(dir=str(paths.history), save_dvc_exp=False, dvcyaml=None, resume=True)
     except SCMError as error:
         raise TaskError(
             f"DVCLive cannot use the git repository of {paths.root} ({error}); commit once first."
         ) from error
-    with live, progress(f"train {paths.task}", epochs, "epoch") as advance:
+    # Each history counts its own epochs.
+    live.step = 0
+    label = " ".join(["train", paths.task, prefix.rstrip("/")]).rstrip()
+    with live, progress(label, epochs, "epoch") as advance:
 
         def log(metrics: Mapping[str, float]) -> None:
             for name, value in metrics.items():
-                live.log_metric(name, float(value))
+                live.log_metric(f"{prefix}{name}", float(value))
             live.next_step()
             advance("  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 

@@ -14,8 +14,11 @@ VARIABLE = "PAWL_STAGE_KEY"
 def stage_key(paths: TaskPaths, stage: str) -> str | None:
     """64 hexadecimal digits: from the environment where the loop set it, otherwise from DVC itself.
 
-    None where there is no DVC repository or DVC cannot key the stage. Raises TaskError for a variable that is no key.
+    None where there is no DVC repository, DVC cannot key the stage, or values were set by hand, which no key knows.
+    Raises TaskError for a variable that is no key.
     """
+    if paths.overridden:
+        return None
     given = os.environ.get(VARIABLE)
     if given:
         if not re.fullmatch(r"[0-9a-f]{64}", given):

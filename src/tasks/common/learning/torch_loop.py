@@ -1,31 +1,30 @@
-"""Training a PyTorch classifier, with the weights of the best epoch at the end."""
+"""Training a PyTorch model, with the weights of the best epoch at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from tasks.common.learning.batches import Batches
 from tasks.common.learning.best import Best
+from tasks.common.learning.checkpoints import PhaseCheckpoints
+from tasks.common.learning.engine import HostBatch, Judged, Weights
+from tasks.common.learning.epochs import fit
 from tasks.common.learning.history import LogEpoch
+from tasks.common.learning.measures import Measure
+from tasks.common.learning.trainer import TrainerParams, compiles, torch_precision
+from tasks.common.model.device import use_torch
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor, nn
 
-    Batches = Iterable[tuple[Tensor, Tensor]]
+    Loss = Callable[[Tensor, Tensor], Tensor]
 
-
-def torch_batches(inputs: np.ndarray, targets: np.ndarray, batch_size: int, shuffle_seed: int | None) -> Batches:
-    """Batches of float32 inputs (B, ...) and int64 targets (B,), with a seed in a new order each epoch."""
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
-
-    data = TensorDataset(torch.from_numpy(inputs), torch.from_numpy(targets))
-    if shuffle_seed is None:
-        return DataLoader(data, batch_size)
-    return DataLoader(data, batch_size, shuffle=True, generator=torch.Generator().manual_seed(shuffle_seed))
+# The dimensions of a batch of images: (B, C, H, W).
+_IMAGE_DIMENSIONS = 4
 
 
 def fit_torch(
@@ -34,56 +33,147 @@ def fit_torch(
     train: Batches,
     validation: Batches,
     *,
+    loss: Loss,
+    measure: Measure,
     epochs: int,
-    device: str,
+    trainer: TrainerParams,
     log_epoch: LogEpoch,
-) -> Best[dict[str, Tensor]]:
-    """Fit logits (B, K) of `model` to targets (B,) by cross-entropy, and leave the best epoch's weights in it."""
-    model.to(device)
-    best: Best[dict[str, Tensor]] = Best()
-    for epoch in range(epochs):
-        model.train()
-        fitted = _pass(model, train, device, optimizer)
-        model.eval()
-        judged = _pass(model, validation, device, None)
-        metrics = _named("train", fitted) | _named("val", judged)
-        best.offer(epoch, metrics, lambda: {name: t.detach().clone() for name, t in model.state_dict().items()})
-        log_epoch(metrics)
-    if best.weights is not None:
-        model.load_state_dict(best.weights)
+    checkpoints: PhaseCheckpoints,
+    learning_rate_at: Callable[[int], float] | None = None,
+) -> Best[Weights]:
+    """Fit `model` to the targets, and leave the weights of the epoch with the lowest validation loss in it.
+
+    loss: float32 outputs and targets (B, ...) to their mean, a scalar. learning_rate_at: the rate of each step of the
+    optimizer, from 0. To be called after start_torch. Raises TaskError where the training diverges.
+    """
+    engine = _TorchEngine(model, optimizer, loss, trainer)
+    best = fit(
+        engine,
+        train,
+        validation,
+        measure=measure,
+        epochs=epochs,
+        trainer=trainer,
+        log_epoch=log_epoch,
+        checkpoints=checkpoints,
+        learning_rate_at=learning_rate_at,
+    )
     model.eval()
     return best
 
 
-@dataclass(frozen=True)
-class _Sums:
-    loss: float
-    correct: int
-    examples: int
+class _TorchEngine:
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, trainer: TrainerParams):
+        import torch
 
+        self._device = use_torch(trainer.device, trainer.threads)
+        self._on_card = self._device == "cuda"
+        self._model = model.to(self._device)
+        if self._on_card:
+            self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = torch.compile(model) if compiles(trainer, "torch", self._on_card) else model
+        self._optimizer = optimizer
+        self._loss = loss
+        precision = torch_precision(trainer, self._device)
+        self._dtype = getattr(torch, precision)
+        self._scaler = torch.amp.GradScaler(self._device, enabled=precision == "float16")
 
-def _pass(model: nn.Module, batches: Batches, device: str, optimizer: torch.optim.Optimizer | None) -> _Sums:
-    import torch
-    from torch.nn.functional import cross_entropy
+    def host_batch(self, inputs: np.ndarray, targets: np.ndarray) -> HostBatch:
+        import torch
 
-    # The sums stay on the device: reading them each step would make a graphics card wait.
-    loss_sum = torch.zeros((), device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    examples = 0
-    with torch.set_grad_enabled(optimizer is not None):
-        for inputs, targets in batches:
-            inputs, targets = inputs.to(device), targets.to(device)
-            logits = model(inputs)  # (B, K)
-            loss = cross_entropy(logits, targets)
-            if optimizer is not None:
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-            loss_sum += loss.detach() * len(targets)
-            correct += (logits.detach().argmax(dim=1) == targets).sum()
-            examples += len(targets)
-    return _Sums(loss_sum.item(), int(correct.item()), examples)
+        inputs_tensor, targets_tensor = torch.from_numpy(inputs), torch.from_numpy(targets)
+        if self._on_card:
+            # Only from pinned memory can a card copy while it computes.
+            inputs_tensor, targets_tensor = inputs_tensor.pin_memory(), targets_tensor.pin_memory()
+        return HostBatch(inputs_tensor, targets_tensor, targets)
 
+    def learn(self, batches: Sequence[HostBatch], learning_rate: float | None) -> list[Judged]:
+        self._model.train()
+        if learning_rate is not None:
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate
+        self._optimizer.zero_grad(set_to_none=True)
+        n_examples = sum(map(len, batches))
+        judged = []
+        for batch in batches:
+            loss, outputs = self._forward_pass(batch)
+            share = len(batch) / n_examples
+            self._scaler.scale(loss if share == 1 else loss * share).backward()
+            judged.append((loss.detach(), outputs.detach()))
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return judged
 
-def _named(prefix: str, sums: _Sums) -> dict[str, float]:
-    return {f"{prefix}/loss": sums.loss / sums.examples, f"{prefix}/accuracy": sums.correct / sums.examples}
+    def judge(self, batch: HostBatch) -> Judged:
+        import torch
+
+        self._model.eval()
+        with torch.no_grad():
+            return self._forward_pass(batch)
+
+    def fetch(self, judged: Sequence[Judged]) -> list[tuple[float, np.ndarray]]:
+        return [(loss.item(), outputs.cpu().numpy()) for loss, outputs in judged]
+
+    def weights(self) -> Weights:
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._model.state_dict().items()}
+
+    def set_weights(self, weights: Weights) -> None:
+        import torch
+
+        self._model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+
+    def state(self) -> tuple[Weights, dict[str, Any]]:
+        import torch
+
+        arrays = {f"model/{name}": array for name, array in self.weights().items()}
+        optimizer = self._optimizer.state_dict()
+        for number, values in optimizer["state"].items():
+            for name, value in values.items():
+                if value is not None:
+                    arrays[f"optimizer/{number}/{name}"] = torch.as_tensor(value).detach().cpu().numpy()
+        arrays["generator"] = torch.get_rng_state().numpy()
+        if self._on_card:
+            arrays["card_generator"] = torch.cuda.get_rng_state().numpy()
+        rates = [float(group["lr"]) for group in optimizer["param_groups"]]
+        return arrays, {"learning_rates": rates, "scaler": self._scaler.state_dict()}
+
+    def set_state(self, arrays: Weights, record: Mapping[str, Any]) -> None:
+        import torch
+
+        self.set_weights({name.removeprefix("model/"): arrays[name] for name in arrays if name.startswith("model/")})
+        content = self._optimizer.state_dict()
+        content["state"] = {}
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        for name, array in arrays.items():
+            if name.startswith("optimizer/"):
+                _, number, key = name.split("/")
+                tensor = torch.from_numpy(array)
+                if tensor.shape == parameters[int(number)].shape:
+                    # In the parameter's order of memory, which a fused optimizer relies on.
+                    tensor = torch.empty_like(parameters[int(number)], dtype=tensor.dtype).copy_(tensor)
+                content["state"].setdefault(int(number), {})[key] = tensor
+        for group, rate in zip(content["param_groups"], record["learning_rates"], strict=True):
+            group["lr"] = rate
+        self._optimizer.load_state_dict(content)
+        self._scaler.load_state_dict(record["scaler"])
+        torch.set_rng_state(torch.from_numpy(arrays["generator"]))
+        if self._on_card:
+            torch.cuda.set_rng_state(torch.from_numpy(arrays["card_generator"]))
+
+    def _forward_pass(self, batch: HostBatch) -> tuple[Tensor, Tensor]:
+        import torch
+
+        inputs, targets = self._to_device(batch.inputs), self._to_device(batch.targets)
+        lower = self._dtype != torch.float32
+        with torch.autocast(self._device, self._dtype) if lower else contextlib.nullcontext():
+            outputs = self._forward(inputs)
+        outputs = outputs.float()
+        return self._loss(outputs, targets), outputs
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        import torch
+
+        if not self._on_card:
+            return tensor
+        layout = torch.channels_last if tensor.ndim == _IMAGE_DIMENSIONS else torch.preserve_format
+        return tensor.to(self._device, non_blocking=True, memory_format=layout)

@@ -23,17 +23,18 @@ class Card(BaseModel):
     task: str
     framework: str
     """`torch`, `tensorflow` or `scikit-learn`."""
-    model_file: str
-    model_digest: str
-    """SHA-256 of the model's file."""
+    files: dict[str, str]
+    """SHA-256 of each of the model's files by its name; one file, or one for each fold."""
     labels: list[str]
     """Label of each column of the model's scores."""
     preprocessing: dict[str, Any]
     """What the model's inputs need, as fitted on the training split."""
     params: dict[str, Any]
     """The block `<task>.train` of params.yaml."""
+    source: dict[str, Any]
+    """What the data was, with its licence, and whether it was generated."""
     best_epoch: int
-    """The epoch, from 0, whose weights were kept."""
+    """The epoch, from 0, whose weights were kept; of folds, the first one's."""
     validation: dict[str, float]
     """What that epoch measured on the validation split."""
     stage_key: str | None
@@ -48,7 +49,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def read_card(folder: Path, task: str) -> Card:
-    """The card of the model of `task` in `folder`, after a look at the model's digest. Raises TaskError."""
+    """The card of the model of `task` in `folder`, after a look at its files' digests. Raises TaskError."""
     path = folder / CARD_FILE
     content = read_json(path, "train")
     version = content.get("format_version") if isinstance(content, dict) else None
@@ -63,7 +64,8 @@ def read_card(folder: Path, task: str) -> Card:
         raise TaskError(f"{path} is not a model card ({where}); run the stage train again.") from None
     if card.task != task:
         raise TaskError(f'{path} is of the task "{card.task}", not "{task}"; run the stage train again.')
-    model = folder / card.model_file
-    if model.parent != folder or not model.is_file() or file_digest(model) != card.model_digest:
-        raise TaskError(f"{model} is missing or is not the file that {path} describes; run the stage train again.")
+    for name, digest in card.files.items():
+        model = folder / name
+        if model.parent != folder or not model.is_file() or file_digest(model) != digest:
+            raise TaskError(f"{model} is missing or is not the file that {path} describes; run the stage train again.")
     return card

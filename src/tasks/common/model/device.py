@@ -45,3 +45,10 @@ def use_tensorflow(device: Device, threads: int) -> None:
         for card in cards:
             # Otherwise TensorFlow takes all of the card's memory, and a second task on it has none.
             tf.config.experimental.set_memory_growth(card, True)
+
+
+def has_tensorflow_card() -> bool:
+    """Whether TensorFlow computes on a graphics card, after use_tensorflow."""
+    import tensorflow as tf
+
+    return bool(tf.config.get_visible_devices("GPU"))

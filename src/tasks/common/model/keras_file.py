@@ -31,7 +31,10 @@ def save_keras(model: keras.Model, path: Path) -> None:
     bare.save(path)
     files = read_archive(path)
     # Keras names objects by their address in memory.
-    files["config.json"] = json.dumps(renumber(json.loads(files["config.json"]), "shared_object_id")).encode()
+    config = renumber(json.loads(files["config.json"]), "shared_object_id")
+    # The precision is of the training: the weights are float32, and so is what the model computes from now on.
+    _use_float32(config)
+    files["config.json"] = json.dumps(config).encode()
     metadata = json.loads(files["metadata.json"])
     metadata.pop("date_saved", None)
     files["metadata.json"] = json.dumps(metadata).encode()
@@ -45,3 +48,11 @@ def load_keras(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise TaskError(f"{path} is not a Keras model that can be read safely; run the stage train again.") from error
+
+
+def _use_float32(node: Any) -> None:
+    """Put Keras' policy for float32 in place of every mixed one in the JSON of a model, in place."""
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _use_float32(part)
+    if isinstance(node, dict) and node.get("class_name") == "DTypePolicy":
+        node["config"]["name"] = "float32"

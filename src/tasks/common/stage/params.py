@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.common.stage.errors import TaskError, nearest
+from tasks.common.stage.overrides import apply_overrides
 
 PARAMS_FILE = "params.yaml"
 
@@ -42,22 +44,27 @@ def read_tasks(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_params(root: Path, task: str, stage: str, model: type[P]) -> P:
-    """The checked block `task.stage` of `params.yaml` under `root`. Raises TaskError naming the key, value and file."""
+def read_params(root: Path, task: str, stage: str, model: type[P], overrides: Sequence[str] = ()) -> P:
+    """The checked block `task.stage` of `params.yaml` under `root`, with the values of KEY=VALUE words set in it.
+
+    Raises TaskError naming the key, the value, and the file or word that it is in.
+    """
     known = read_tasks(root)
     if task not in known:
         raise TaskError(f'{PARAMS_FILE}: "tasks" does not list "{task}"; {nearest(task, known)}')
-    block: Any = _read(root)
+    content = _read(root)
+    block: Any = content
     path = ""
     for key in (task, stage):
         path = f"{path}.{key}".lstrip(".")
         block = block.get(key)
         if not isinstance(block, dict):
             raise TaskError(f'{PARAMS_FILE}: the block "{path}" is missing or is not a block of keys; add it.')
+    said = apply_overrides(content, task, stage, overrides)
     try:
         return model.model_validate(block)
     except ValidationError as error:
-        raise TaskError(_sentence(error, path, model)) from error
+        raise TaskError(_sentence(error, path, model, said)) from error
 
 
 def _read(root: Path) -> dict[str, Any]:
@@ -81,22 +88,23 @@ def _read(root: Path) -> dict[str, Any]:
     return content
 
 
-def _sentence(error: ValidationError, path: str, model: type[StageParams]) -> str:
+def _sentence(error: ValidationError, path: str, model: type[StageParams], said: Mapping[str, str]) -> str:
     first = error.errors(include_url=False)[0]
     # Parts in angle brackets are the names of a union's alternatives, which are no keys of the file.
     parts = [str(part) for part in first["loc"] if not str(part).startswith("<")]
     name = ".".join([path, *parts])
+    where = next((f'"{word}"' for key, word in said.items() if f"{name}.".startswith(f"{key}.")), PARAMS_FILE)
     if first["type"] == "extra_forbidden":
         siblings = _keys_at(model, parts[:-1])
-        return f'{PARAMS_FILE}: unknown key "{name}"; {nearest(parts[-1], siblings)}'
+        return f'{where}: unknown key "{name}"; {nearest(parts[-1], siblings)}'
     if first["type"] == "missing":
-        return f'{PARAMS_FILE}: the key "{name}" is missing; add it.'
+        return f'{where}: the key "{name}" is missing; add it.'
     wanted = _WORDS.get(first["type"])
     value = _short(first["input"])
     if wanted:
-        return f"{PARAMS_FILE}: {name} must be {wanted}, but is {value}; change it."
+        return f"{where}: {name} must be {wanted}, but is {value}; change it."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{PARAMS_FILE}: {name} is {value}: {message[0].lower()}{message[1:]}; change it."
+    return f"{where}: {name} is {value}: {message[0].lower()}{message[1:]}; change it."
 
 
 def _keys_at(model: type[BaseModel], parts: list[str]) -> list[str]:

@@ -1,0 +1,46 @@
+"""All six tasks from nothing to the verdict with `pawl run`, beside `dvc repro` one stage after the other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from benchmarks.timing import SOURCE, Row, git, in_turn, seconds
+
+TASKS = ("retinopathy", "prostate", "posters", "tabular", "pets", "digits")
+
+
+def rows(scratch: Path) -> list[Row]:
+    """One repetition of each, in fresh clones without a cache: minutes."""
+    ours, theirs = (_clone(scratch / name) for name in ("pawl", "dvc"))
+    jobs = len(os.sched_getaffinity(0))
+    print(f"benchmark: {len(TASKS)} tasks twice, each way once", flush=True)
+    pair = in_turn(
+        lambda: seconds(["pawl", "run", "--base", "HEAD", "--all", "--jobs", str(jobs)], ours),
+        lambda: seconds(["dvc", "repro"], theirs),
+        runs=1,
+        warm_up=False,
+    )
+    _check_equal(ours, theirs)
+    return [pair.row(f"six tasks, comparison and report, {jobs} jobs", "dvc repro, neither", "below 0.7")]
+
+
+def _clone(root: Path) -> Path:
+    """A clone whose params.yaml lists all six tasks."""
+    subprocess.run(["git", "clone", "--quiet", str(SOURCE), str(root)], check=True)
+    params = root / "params.yaml"
+    lines = params.read_text(encoding="utf-8").splitlines(keepends=True)
+    [number] = [number for number, line in enumerate(lines) if line.startswith("tasks:")]
+    lines[number] = f"tasks: [{', '.join(TASKS)}]\n"
+    params.write_text("".join(lines), encoding="utf-8")
+    git(root, "checkout", "--quiet", "-B", "main")
+    git(root, "commit", "--quiet", "--allow-empty", "--all", "--message", "all six tasks")
+    return root
+
+
+def _check_equal(ours: Path, theirs: Path) -> None:
+    """Otherwise both sides would not have made the same."""
+    for task in TASKS:
+        metrics = f"results/{task}/metrics.json"
+        assert (ours / metrics).read_bytes() == (theirs / metrics).read_bytes(), metrics

@@ -1,0 +1,1 @@
+"""The commands of `tasks` that are no stage."""

@@ -1,0 +1,125 @@
+"""Decoding image files that anybody may have written: in parallel, once, with a reason for each that is unusable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tasks.common.data.report import SetAside
+from tasks.common.data.shards import new_array, open_array
+from tasks.common.stage.errors import TaskError
+from tasks.common.stage.files import file_digest
+from tasks.common.stage.progress import progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+Mode = Literal["RGB", "L"]
+Render = Callable[["Image"], "np.ndarray"]
+
+FORMATS = ("JPEG", "PNG")
+
+_CHANNELS = {"1": "1 bit", "L": "1", "LA": "2", "P": "a palette", "RGB": "3", "RGBA": "4", "CMYK": "4 (CMYK)"}
+
+
+class BadImageError(Exception):
+    """Why a file cannot be used as an image, as a clause."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The usable ones of a list of files."""
+
+    images: np.ndarray
+    """(N, H, W, C) uint8, memory-mapped, read-only."""
+    kept: tuple[int, ...]
+    """For each image, the place of its file in the list."""
+    digests: tuple[str, ...]
+    """SHA-256 of each image's file: the same whatever size images are prepared in."""
+    set_aside: tuple[SetAside, ...]
+
+
+def read_image(path: Path, mode: Mode) -> Image:
+    """The JPEG or PNG file at `path`, upright and wholly decoded. Raises BadImageError.
+
+    Nothing is converted between colour and grey, because a set in which both occur has been put together wrongly.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.mode != mode:
+                channels = _CHANNELS.get(image.mode, image.mode)
+                raise BadImageError(f"has channels of the kind {channels}, not {_CHANNELS[mode]}")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise BadImageError("does not exist") from None
+    except UnidentifiedImageError:
+        raise BadImageError("is empty" if path.stat().st_size == 0 else "is not a JPEG or PNG image") from None
+    except Image.DecompressionBombError:
+        raise BadImageError("has more pixels than any photograph") from None
+    except (OSError, SyntaxError, ValueError, EOFError):
+        raise BadImageError("is truncated or damaged") from None
+
+
+def square(image: Image, side: int, how: Literal["crop", "pad", "stretch"]) -> np.ndarray:
+    """The image as (side, side) or (side, side, C) uint8: its centre, the whole on black, or the whole out of shape."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    filter_ = Image.Resampling.BICUBIC
+    if how == "crop":
+        image = ImageOps.fit(image, (side, side), filter_)
+    elif how == "pad":
+        image = ImageOps.pad(image, (side, side), filter_)
+    else:
+        image = image.resize((side, side), filter_, reducing_gap=3.0)
+    return np.asarray(image, np.uint8)
+
+
+def decode_images(
+    files: Sequence[Path], render: Render, mode: Mode, *, root: Path, scratch: Path, label: str
+) -> Decoded:
+    """Decode `files` on every core at once, and set aside those that cannot be.
+
+    render: from an image to an array of one shape for all, uint8. root: folder that what is set aside is named relative
+    to. scratch: file that takes the pixels, which the caller removes when it has sorted them into shards. label: what
+    the progress is called. Raises TaskError where no file is usable.
+    """
+    import numpy as np
+
+    with progress(label, len(files), "image") as advance:
+
+        def decode(path: Path) -> tuple[np.ndarray, str] | str:
+            try:
+                return render(read_image(path, mode)), file_digest(path)
+            except BadImageError as reason:
+                return str(reason)
+
+        kept: list[int] = []
+        digests: list[str] = []
+        set_aside: list[SetAside] = []
+        pixels: np.ndarray | None = None
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for index, result in enumerate(pool.map(decode, files)):
+                advance("")
+                if isinstance(result, str):
+                    set_aside.append(SetAside(files[index].relative_to(root).as_posix(), result))
+                    continue
+                image, digest = result
+                if pixels is None:
+                    pixels = new_array(scratch, (len(files), *image.shape), np.uint8)
+                pixels[len(kept)] = image
+                kept.append(index)
+                digests.append(digest)
+    if pixels is None:
+        first = f", the first because {files[0]} {set_aside[0].reason}" if files else ""
+        raise TaskError(f"{label}: none of {len(files)} files is a usable image{first}; correct the source.")
+    del pixels
+    return Decoded(open_array(scratch)[: len(kept)], tuple(kept), tuple(digests), tuple(set_aside))

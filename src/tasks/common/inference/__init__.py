@@ -1,0 +1,1 @@
+"""Needed by tasks infer: what it answers."""

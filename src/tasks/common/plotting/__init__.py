@@ -1,0 +1,1 @@
+"""The stage plot, the same for every task: a training's history as pictures."""

@@ -1,0 +1,1 @@
+"""Needed by fetch: where a task's raw data may come from."""

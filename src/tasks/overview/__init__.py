@@ -1,0 +1,1 @@
+"""Parameters and metrics across commits, branches and tags as one table."""

@@ -1,0 +1,1 @@
+"""The model, its input and its file."""

@@ -1,0 +1,1 @@
+"""From a source to posters with their genres."""

@@ -1,0 +1,1 @@
+"""The model, its file, and the genres that it decides for."""

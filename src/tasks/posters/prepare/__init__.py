@@ -1,0 +1,1 @@
+"""From raw posters to filtered, split and augmented pixels."""

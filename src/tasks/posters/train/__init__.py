@@ -1,0 +1,1 @@
+"""From prepared posters to a model, in two phases."""

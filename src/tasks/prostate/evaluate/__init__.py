@@ -1,0 +1,1 @@
+"""Every patient by the model that never saw them."""

@@ -1,0 +1,1 @@
+"""The networks, their input, and the way from slices to a mask."""

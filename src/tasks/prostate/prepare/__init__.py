@@ -1,0 +1,1 @@
+"""From volumes in millimetres to slices of pixels."""

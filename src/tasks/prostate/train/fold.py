@@ -1,0 +1,118 @@
+"""One fold: a network that trains without the fold's patients, as a job of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.common.learning.batches import Batches
+from tasks.common.learning.checkpoints import checkpoints
+from tasks.common.learning.keras_loop import fit_keras
+from tasks.common.learning.measures import Measure
+from tasks.common.learning.trainer import keras_policy, start_keras
+from tasks.common.model.keras_file import import_keras, save_keras
+from tasks.common.stage.files import write_json
+from tasks.common.stage.paths import TaskPaths
+from tasks.common.stage.progress import progress
+from tasks.prostate.model.architecture import build, network_input
+from tasks.prostate.model.losses import loss_function
+from tasks.prostate.model.prepared import Part, Prepared, open_prepared
+from tasks.prostate.model.scoring import model_file
+from tasks.prostate.train.augmentation import augment
+from tasks.prostate.train.params import Params
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def run(root: Path, arguments: dict[str, Any], out: Path) -> None:
+    """Write `<fold>.keras`, and result.json with what each epoch measured and which was the best."""
+    fold = str(arguments["fold"])
+    outputs = arguments["outputs"]
+    paths = TaskPaths(root, arguments["task"], None if outputs is None else Path(outputs), arguments["overridden"])
+    params = Params.model_validate(arguments["params"])
+    prepared = open_prepared(paths.prepared)
+    train, validation = _batches(prepared, fold, "train", params), _batches(prepared, fold, "validation", params)
+
+    start_keras(params.trainer, params.seed)
+    with keras_policy(params.trainer):
+        model = build(params.architecture, prepared.images.shape[1], params.channels)
+    n_epochs = params.trainer.epochs(params.epochs)
+    steps = n_epochs * math.ceil(len(train) / params.trainer.accumulate_batches)
+    epochs: list[dict[str, float]] = []
+    with (
+        checkpoints(paths, arguments["key"], params, part=fold) as store,
+        progress(f"train {paths.task} {fold}", n_epochs, "epoch") as advance,
+    ):
+
+        def log_epoch(metrics: Any) -> None:
+            epochs.append(dict(metrics))
+            advance("  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+
+        best = fit_keras(
+            model,
+            import_keras().optimizers.Adam(params.learning_rate),
+            train,
+            validation,
+            loss=loss_function(params.loss, params.miss_weight, params.focus),
+            measure=overlap_measure(),
+            epochs=params.epochs,
+            trainer=params.trainer,
+            log_epoch=log_epoch,
+            checkpoints=store.phase("network"),
+            learning_rate_at=cosine(params.learning_rate, params.warmup_share, steps),
+        )
+        save_keras(model, out / model_file(fold))
+        write_json(out / "result.json", {"epochs": epochs, "best_epoch": best.epoch, "validation": best.validation()})
+
+
+def overlap_measure() -> Measure:
+    """`dice` and `iou` over all pixels of a split, from logits and targets (B, H, W, 1)."""
+    import numpy as np
+
+    def summarise(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        predicted, actual = outputs > 0, targets > 0
+        axes = (1, 2, 3)
+        return np.stack([(predicted & actual).sum(axes), predicted.sum(axes), actual.sum(axes)], 1).astype(np.float64)
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        hit, predicted, actual = rows.sum(axis=0)
+        either = predicted + actual - hit
+        return {
+            "dice": float(2 * hit / (predicted + actual)) if either else 1.0,
+            "iou": float(hit / either) if either else 1.0,
+        }
+
+    return Measure(summarise, measure)
+
+
+def cosine(peak: float, warmup_share: float, steps: int) -> Callable[[int], float]:
+    """The learning rate of each step from 0: in a line up to the peak, then down half a cosine to nearly 0."""
+    warmup = round(warmup_share * steps)
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return rate
+
+
+def _batches(prepared: Prepared, fold: str, part: Part, params: Params) -> Batches:
+    """The slices of a part by their numbers, so that nothing is read before its turn and nothing is copied."""
+    import numpy as np
+
+    learns = part == "train"
+
+    def transform(numbers: np.ndarray, _: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        images = network_input(prepared.images[numbers])  # (B, H, W, 1)
+        masks = prepared.masks[numbers].astype(np.float32)[..., None]
+        if learns:
+            return augment(images, masks, params.flip_share, params.brightness, params.shift_pixels, generator)
+        return images, masks
+
+    numbers = prepared.slice_numbers(fold, part)
+    seed = params.seed if learns else None
+    return Batches(numbers, numbers, params.batch_size, seed, transform, params.data.num_workers)

@@ -1,0 +1,1 @@
+"""evaluate: the trained model on the test split."""

@@ -1,0 +1,1 @@
+"""fetch: the raw photographs, from where params.yaml says."""

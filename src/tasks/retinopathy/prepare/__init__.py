@@ -1,0 +1,1 @@
+"""prepare: photographs cropped to the eye, in one size, split and packed."""

@@ -1,0 +1,1 @@
+"""train: the network with its ordinal head."""

@@ -1,0 +1,70 @@
+"""infer: probabilities for each row of a CSV file with the columns that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.common.data.csv_table import Table, read_csv
+from tasks.common.inference.result import Inferred
+from tasks.common.model.card import Card, read_card
+from tasks.common.stage.errors import TaskError, nearest
+from tasks.common.stage.paths import TaskPaths
+from tasks.tabular.model.pipeline import score
+from tasks.tabular.model.table import make_table
+from tasks.tabular.prepare.columns import Column, row_values, why_unusable
+
+
+def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
+    """The answer for each row of each file, in order, named by its line; for an unusable row or file, why not.
+
+    Other columns than the model's, the target among them, are not looked at. Raises TaskError where there is no model.
+    """
+    card = read_card(paths.model, paths.task)
+    answers: list[Inferred] = []
+    for file in files:
+        try:
+            table = read_csv(file, card.preprocessing["missing_values"])
+            answers += _answer(paths, card, file, table, _find_columns(card, file, table))
+        except (TaskError, OSError) as error:
+            answers.append(_problem(str(file), _reason(error)))
+    return answers
+
+
+def _find_columns(card: Card, file: Path, table: Table) -> list[Column]:
+    columns = []
+    for name in card.preprocessing["columns"]:
+        if name not in table.columns:
+            raise TaskError(f'{file} has no column "{name}", which the model needs; {nearest(name, table.columns)}')
+        columns.append(Column(name, table.columns.index(name), name in card.preprocessing["numeric"]))
+    return columns
+
+
+def _answer(paths: TaskPaths, card: Card, file: Path, table: Table, columns: Sequence[Column]) -> list[Inferred]:
+    by_line = {row.line: _problem(f"{file}, line {row.line}", row.reason) for row in table.rejected}
+    usable = []
+    for row in table.rows:
+        reason = why_unusable(row, columns)
+        if reason is None:
+            usable.append(row)
+        else:
+            by_line[row.line] = _problem(f"{file}, line {row.line}", reason)
+    if usable:
+        values = [row_values(row, columns) for row in usable]
+        names = [column.name for column in columns]
+        scores = score(paths.model, card, make_table(values, names, card.preprocessing["numeric"]))
+        for row, chances in zip(usable, scores.tolist(), strict=True):
+            labels = dict(zip(card.labels, chances, strict=True))
+            predicted = card.labels[max(range(len(chances)), key=chances.__getitem__)]
+            by_line[row.line] = Inferred(f"{file}, line {row.line}", labels, (predicted,))
+    if not by_line:
+        return [_problem(str(file), "has a header but no rows")]
+    return [by_line[line] for line in sorted(by_line)]
+
+
+def _problem(source: str, reason: str) -> Inferred:
+    return Inferred(source, {}, (), problem=reason)
+
+
+def _reason(error: TaskError | OSError) -> str:
+    return str(error) if isinstance(error, TaskError) else f"cannot be read ({error.strerror or error})"

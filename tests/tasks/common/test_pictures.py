@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tasks.common.evaluation.pictures import picture_grid, worst_mistakes, write_pictures
+from tasks.common.plotting.run import read_curves, run
+from tasks.common.stage.errors import TaskError
+from tasks.common.stage.paths import TaskPaths
+
+
+def test_the_worst_mistakes_come_first():
+    targets = np.array([0, 1, 0, 1])
+    scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.95, 0.05]])
+    assert worst_mistakes(targets, scores, 3) == [3, 1, 2]
+    assert worst_mistakes(targets, scores, 9) == [3, 1, 2, 0]
+
+
+@given(st.integers(1, 20), st.integers(2, 4), st.integers(0, 99))
+def test_nothing_right_comes_before_what_is_wrong(n, n_labels, seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.dirichlet(np.ones(n_labels), n)
+    targets = rng.integers(0, n_labels, n)
+    order = worst_mistakes(targets, scores, n)
+    wrong = [bool(scores[i].argmax() != targets[i]) for i in order]
+    assert sorted(order) == list(range(n))
+    assert wrong == sorted(wrong, reverse=True)
+
+
+def test_a_grid_shows_every_image_and_has_the_same_bytes_again(tmp_path):
+    images = [np.full((8, 8), shade, np.uint8) for shade in (40, 80, 120)] + [np.full((4, 12, 3), 160, np.uint8)]
+    paths = TaskPaths(tmp_path, "digits")
+    grid = picture_grid(images, ["3 as 8\n0.97", "", "7", "a caption that is much too wide for it"], columns=2)
+    shades = {colour for _, colour in grid.getcolors(100_000)}
+    assert {(s, s, s) for s in (40, 80, 120, 160)} <= shades
+    write_pictures(paths, {"mistakes": grid})
+    before = (paths.pictures / "mistakes.png").read_bytes()
+    write_pictures(paths, {"mistakes": grid})
+    assert [p.name for p in paths.pictures.iterdir()] == ["mistakes.png"]
+    assert (paths.pictures / "mistakes.png").read_bytes() == before
+
+
+def test_a_grid_of_nothing_is_a_picture_still():
+    assert picture_grid([], []).size[0] > 100
+
+
+def test_curves_are_one_picture_a_metric_with_a_panel_a_fold(tmp_path):
+    paths = TaskPaths(tmp_path, "prostate")
+    for fold, values in (("fold-0", [0.9, 0.5]), ("fold-1", [0.8, 0.4])):
+        for side in ("train", "val"):
+            for metric in ("loss", "dice"):
+                file = paths.history / "plots" / "metrics" / fold / side / f"{metric}.tsv"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                rows = "".join(f"{step}\t{value}\n" for step, value in enumerate(values))
+                file.write_text(f"step\t{metric}\n{rows}")
+    curves = read_curves(paths.history / "plots" / "metrics")
+    assert list(curves) == ["dice", "loss"]
+    assert curves["loss"][0] == {"panel": "fold-0", "side": "train", "epoch": 0, "value": 0.9}
+    assert len(curves["loss"]) == 8
+    run(paths)
+    first = {path.name: path.read_bytes() for path in paths.curves.iterdir()}
+    assert sorted(first) == ["dice.png", "loss.png"]
+    assert Image.open(paths.curves / "loss.png").size[0] > 400
+    run(paths)
+    assert {path.name: path.read_bytes() for path in paths.curves.iterdir()} == first
+
+
+def test_no_history_is_an_error(tmp_path):
+    with pytest.raises(TaskError, match="run the stage train first"):
+        run(TaskPaths(tmp_path, "digits"))
