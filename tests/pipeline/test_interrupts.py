@@ -64,20 +64,28 @@ def test_an_interrupt_ends_all_that_runs_and_keeps_what_was_complete(tmp_path: P
     assert set(outcomes(reproduce_all(root, jobs=3, allow_dirty=True)).values()) == {"trained"}
 
 
-@pytest.mark.parametrize("deaf", [False, True])
-def test_a_command_that_is_stopped_takes_its_children_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf: bool
-) -> None:
-    monkeypatch.setattr(command, "_KILL_AFTER_SECONDS", 0.3)
-    script = f"""
-import os, pathlib, signal, subprocess, sys, time
-if {deaf}:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-pathlib.Path("part").write_text(f"{{os.getpid()}} {{child.pid}}")
+DEAF = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+PARENT_AND_CHILD = """
+import os, signal, subprocess, sys, time
+child = '''
+import os, signal, time
+{child}
+open("part", "w").write(f"{{os.getppid()}} {{os.getpid()}}")
 os.rename("part", "pids")
 time.sleep(600)
+'''
+{parent}
+subprocess.Popen([sys.executable, "-c", child])
+time.sleep(600)
 """
+
+
+@pytest.mark.parametrize(("parent", "child"), [("", ""), (DEAF, ""), ("", DEAF)])
+def test_a_command_that_is_stopped_takes_its_children_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str, child: str
+) -> None:
+    monkeypatch.setattr(command, "_KILL_AFTER_SECONDS", 0.3)
+    script = PARENT_AND_CHILD.format(parent=parent, child=child)
     stop, raised = threading.Event(), list[type[BaseException]]()
 
     def work() -> None:
@@ -93,12 +101,16 @@ time.sleep(600)
         except StoppedError as error:
             raised.append(type(error))
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     wait_for((tmp_path / "pids").exists)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     stop.set()
-    thread.join(60)
-    assert raised == [StoppedError]
-    assert not (tmp_path / "second").exists()
-    for pid in (tmp_path / "pids").read_text().split():
-        wait_for(lambda pid=pid: not alive(int(pid)))  # type: ignore[misc]
+    thread.join(20)
+    try:
+        assert raised == [StoppedError]
+        wait_for(lambda: not any(map(alive, pids)), seconds=20)
+        assert not (tmp_path / "second").exists()
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(pid, signal.SIGKILL)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.common.stage.errors import EXIT_INPUT, TaskError, nearest
-from tasks.common.stage.params import PARAMS_FILE, read_tasks
+from tasks.common.stage.errors import EXIT_INPUT, TaskError
+from tasks.common.stage.params import check_task
 from tasks.common.stage.paths import TaskPaths, find_root
 from tasks.common.stage.progress import say
 
@@ -86,9 +86,7 @@ def top(answer: Inferred, top_k: int) -> list[tuple[str, float]]:
 
 
 def _infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    known = read_tasks(paths.root)
-    if paths.task not in known:
-        raise TaskError(f'"{paths.task}" is no task in {paths.root / PARAMS_FILE}; {nearest(paths.task, known)}')
+    check_task(paths.root, paths.task)
     name = f"tasks.{paths.task}.infer"
     try:
         module = importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""`tasks list`: the tasks of params.yaml and what each is."""
+"""`tasks list`: the tasks that there are, and what each is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from pathlib import Path
 import typer
 
 from tasks.common.stage.errors import TaskError
-from tasks.common.stage.params import read_tasks
+from tasks.common.stage.params import read_blocks, read_tasks
 from tasks.common.stage.paths import find_root
 
 
 def list_tasks() -> None:
-    """List the tasks of params.yaml and what each is.
+    """List the tasks, what each is, and whether params.yaml has the pipelines run it.
 
     Example: tasks list
     """
     root = find_root(Path.cwd())
-    names = read_tasks(root)
-    width = max(len(name) for name in names)
-    for name in names:
-        typer.echo(f"{name:<{width}}  {_summary(root / 'src' / 'tasks' / name / '__init__.py')}")
+    run = read_tasks(root)
+    others = [name for name in read_blocks(root) if name not in run]
+    width = max(len(name) for name in (*run, *others))
+    for name in (*run, *others):
+        summary = _summary(root / "src" / "tasks" / name / "__init__.py")
+        typer.echo(f"{name:<{width}}  {summary}{' (not run: add it to `tasks`)' if name in others else ''}")
 
 
 def _summary(path: Path) -> str:

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tasks.common.stage.errors import TaskError, nearest
-from tasks.common.stage.params import PARAMS_FILE, read_params, read_tasks
+from tasks.common.stage.params import PARAMS_FILE, check_task, read_params
 from tasks.common.stage.run import stage_module
 
 _WIDTH = 100
@@ -54,9 +53,7 @@ def stage_parameters(root: Path, task: str, stage: str) -> list[Parameter]:
     """Every parameter of the stage, in the order of params.yaml; the keys of a block in the place of the block."""
     from ruamel.yaml import YAML
 
-    known = read_tasks(root)
-    if task not in known:
-        raise TaskError(f'"{task}" is no task in {root / PARAMS_FILE}; {nearest(task, known)}')
+    check_task(root, task)
     model = stage_module(stage, task).Params
     read_params(root, task, stage, model)
     text = (root / PARAMS_FILE).read_text(encoding="utf-8")

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.common.stage.errors import TaskError, nearest
-from tasks.common.stage.params import PARAMS_FILE, read_tasks
+from tasks.common.stage.params import PARAMS_FILE, check_task
 from tasks.common.stage.paths import find_root
 from tasks.common.stage.progress import say
 
@@ -38,9 +37,7 @@ def tune(
     from tasks.tune.write_params import write_values
 
     root = find_root(Path.cwd())
-    known = read_tasks(root)
-    if task not in known:
-        raise TaskError(f'"{task}" is no task in {root / PARAMS_FILE}; {nearest(task, known)}')
+    check_task(root, task)
     stage = importlib.import_module(f"tasks.{task}.train.run")
     search = open_search(root, task, *read_space(root, task, stage.Params))
     interrupted = False

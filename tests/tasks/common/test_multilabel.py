@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -30,6 +30,7 @@ def draw(seed: int, n: int, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(seeds, st.integers(1, 60), st.integers(1, 6))
+@settings(max_examples=40)
 def test_metrics_are_those_of_scikit_learn(seed, n, n_labels):
     targets, scores = draw(seed, n, n_labels)
     predictions = scores >= 0.5

@@ -235,6 +235,19 @@ def test_a_repository_and_revision_can_be_named_in_each_way(version, versions, t
     assert content(target) == FILES
 
 
+def test_a_worktree_finds_data_in_the_cache_that_it_shares(versions, target, tmp_path):
+    """As the checkout of the base commit, beside the one that has the cache and the remote."""
+    shutil.copytree(versions.root, tmp_path / "first")
+    dvc(tmp_path / "first", "fetch", "--all-tags", "--quiet")
+    git(tmp_path / "first", "worktree", "add", "--quiet", "--detach", str(tmp_path / "base"), "dv2")
+    cache = tmp_path / "first" / ".dvc" / "cache"
+    dvc(tmp_path / "base", "config", "--local", "cache.dir", str(cache))
+    dvc(tmp_path / "base", "remote", "modify", "--local", "store", "url", str(tmp_path / "nowhere"))
+    source = DvcSource(repo=".", path="dataset", rev="dv1")
+    fetch_source(TaskPaths(tmp_path / "base", "eyes"), source, target)
+    assert content(target) == FILES
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

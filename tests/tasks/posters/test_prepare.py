@@ -97,7 +97,9 @@ def test_red_posters_go_with_their_labels_and_are_counted(real):
 
 
 def test_the_declared_range_decides_what_red_is(real):
-    paths, folder = real({"posters.prepare.red_filter.hue_ranges_deg": [[100, 140]]})
+    paths, folder = real(
+        {"posters.prepare.red_filter.hue_ranges_deg": [[100, 140]], "posters.prepare.red_filter.min_saturation": 0.9}
+    )
     folder.add("red", ["War"], a_poster(1, ["Western"], is_red=True))
     green = np.full((40, 30, 3), (10, 200, 10), np.uint8)
     folder.add("green", ["War"], as_jpeg(green))

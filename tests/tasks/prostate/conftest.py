@@ -12,7 +12,13 @@ import pytest
 from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import REPOSITORY, change_params, run_stages
 
-TINY = {"fetch.patients": 6, "prepare.side_pixels": 32, "train.channels": [4, 4], "train.epochs": 2}
+TINY = {
+    "fetch.patients": 6,
+    "prepare.pixel_mm": 1.5,
+    "prepare.side_pixels": 32,
+    "train.channels": [4, 4],
+    "train.epochs": 2,
+}
 
 
 @pytest.fixture(scope="session")

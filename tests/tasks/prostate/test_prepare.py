@@ -123,7 +123,7 @@ def test_brightness_is_clipped_at_the_percentiles_of_the_volume():
     difference = np.abs(cut(spoiled, mask, clipped)[0].astype(int) - cut(volume, mask, clipped)[0])
     assert difference[0, 0, 0] > 100
     assert difference.ravel()[1:].max() <= 1
-    assert cut(spoiled, mask)[0].max() < cut(volume, mask)[0].max()
+    assert np.median(cut(spoiled, mask)[0]) < 5, "without clipping, one voxel takes all the range"
     images, _ = cut(volume, mask, clipped)
     low, high = np.percentile(SimpleITK.GetArrayFromImage(volume), (5, 95))
     # Voxels and pixels lie on each other here.

@@ -84,11 +84,16 @@ class _KerasEngine:
             optimizer.apply(found, model.trainable_variables)
             return value, outputs
 
-        function = tf.function(jit_compile=compiles(trainer, "tensorflow", has_tensorflow_card()) or None)
-        self._learn_one = function(learn)
-        self._gradients = function(gradients)
-        self._apply = function(lambda found: optimizer.apply(found, model.trainable_variables))
-        self._judge = function(lambda inputs, targets: forward(inputs, targets, False))
+        self._jit_compile = compiles(trainer, "tensorflow", has_tensorflow_card()) or None
+        self._steps: dict[str, Callable[..., Any]] = {
+            "learn": learn,
+            "gradients": gradients,
+            "judge": lambda inputs, targets: forward(inputs, targets, False),
+        }
+        self._traced: dict[str, Callable[..., Any]] = {}
+        self._apply = tf.function(
+            lambda found: optimizer.apply(found, model.trainable_variables), jit_compile=self._jit_compile
+        )
 
     def host_batch(self, inputs: np.ndarray, targets: np.ndarray) -> HostBatch:
         import tensorflow as tf
@@ -101,20 +106,20 @@ class _KerasEngine:
         if learning_rate is not None:
             self._optimizer.learning_rate = learning_rate
         if len(batches) == 1:
-            return [self._learn_one(batches[0].inputs, batches[0].targets)]
+            return [self._run("learn", batches[0])]
         n_examples = sum(map(len, batches))
         sums: list[Tensor] = []
         judged = []
         for batch in batches:
             share = tf.constant(len(batch) / n_examples, tf.float32)
-            loss, outputs, found = self._gradients(batch.inputs, batch.targets, share)
+            loss, outputs, found = self._run("gradients", batch, share)
             sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
             judged.append((loss, outputs))
         self._apply(sums)
         return judged
 
     def judge(self, batch: HostBatch) -> Judged:
-        judged: Judged = self._judge(batch.inputs, batch.targets)
+        judged: Judged = self._run("judge", batch)
         return judged
 
     def fetch(self, judged: Sequence[Judged]) -> list[tuple[float, np.ndarray]]:
@@ -130,8 +135,21 @@ class _KerasEngine:
         return {_name(number): variable.numpy() for number, variable in enumerate(self._variables())}, {}
 
     def set_state(self, arrays: Weights, record: Mapping[str, Any]) -> None:
-        for number, variable in enumerate(self._variables()):
+        variables = self._variables()
+        if len(variables) != len(arrays):
+            raise ValueError(f"{len(arrays)} variables instead of {len(variables)}")
+        for number, variable in enumerate(variables):
             variable.assign(arrays[_name(number)])
+
+    def _run(self, step: str, batch: HostBatch, *numbers: Tensor) -> Any:
+        import tensorflow as tf
+
+        if step not in self._traced:
+            # Open in the number of examples, or the smaller last batch of an epoch would be traced as well.
+            specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in (batch.inputs, batch.targets)]
+            specs += [tf.TensorSpec([], number.dtype) for number in numbers]
+            self._traced[step] = tf.function(self._steps[step], input_signature=specs, jit_compile=self._jit_compile)
+        return self._traced[step](batch.inputs, batch.targets, *numbers)
 
     def _variables(self) -> list[keras.Variable]:
         # A model's variables are its weights and the states of its generators.

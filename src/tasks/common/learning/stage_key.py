@@ -6,6 +6,7 @@ import os
 import re
 
 from tasks.common.stage.errors import TaskError
+from tasks.common.stage.params import read_tasks
 from tasks.common.stage.paths import TaskPaths
 
 VARIABLE = "PAWL_STAGE_KEY"
@@ -14,7 +15,8 @@ VARIABLE = "PAWL_STAGE_KEY"
 def stage_key(paths: TaskPaths, stage: str) -> str | None:
     """64 hexadecimal digits: from the environment where the loop set it, otherwise from DVC itself.
 
-    None where there is no DVC repository, DVC cannot key the stage, or values were set by hand, which no key knows.
+    None where there is no DVC repository, the pipelines do not run the task, DVC cannot key the stage, or values were
+    set by hand, which no key knows.
     Raises TaskError for a variable that is no key.
     """
     if paths.overridden:
@@ -28,7 +30,7 @@ def stage_key(paths: TaskPaths, stage: str) -> str | None:
 
 
 def _from_dvc(paths: TaskPaths, name: str) -> str | None:
-    if not (paths.root / ".dvc").is_dir():
+    if not (paths.root / ".dvc").is_dir() or paths.task not in read_tasks(paths.root):
         return None
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

@@ -37,11 +37,23 @@ P = TypeVar("P", bound=StageParams)
 
 
 def read_tasks(root: Path) -> tuple[str, ...]:
-    """The task names that `params.yaml` under `root` lists. Raises TaskError."""
+    """The tasks that `params.yaml` under `root` has the pipelines run. Raises TaskError."""
     names = _read(root).get("tasks")
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise TaskError(f'{PARAMS_FILE}: "tasks" must be a list of task names; write for example: tasks: [digits].')
     return tuple(names)
+
+
+def read_blocks(root: Path) -> tuple[str, ...]:
+    """The tasks that have a block in `params.yaml` under `root`, whether the pipelines run them or not."""
+    return tuple(name for name, block in _read(root).items() if isinstance(block, dict))
+
+
+def check_task(root: Path, task: str) -> None:
+    """Raise TaskError where `task` has no block in `params.yaml` under `root`; the pipelines need not run it."""
+    known = read_blocks(root)
+    if task not in known:
+        raise TaskError(f'"{task}" is no task in {root / PARAMS_FILE}; {nearest(task, known)}')
 
 
 def read_params(root: Path, task: str, stage: str, model: type[P], overrides: Sequence[str] = ()) -> P:
@@ -49,9 +61,6 @@ def read_params(root: Path, task: str, stage: str, model: type[P], overrides: Se
 
     Raises TaskError naming the key, the value, and the file or word that it is in.
     """
-    known = read_tasks(root)
-    if task not in known:
-        raise TaskError(f'{PARAMS_FILE}: "tasks" does not list "{task}"; {nearest(task, known)}')
     content = _read(root)
     block: Any = content
     path = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.common.stage.errors import EXIT_INPUT, TaskError, nearest
-from tasks.common.stage.params import PARAMS_FILE, read_params, read_tasks
+from tasks.common.stage.params import PARAMS_FILE, check_task, read_params
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.progress import say
 
@@ -27,9 +27,7 @@ def run_stage(stage: str, task: str, root: Path, overrides: Sequence[str] = ()) 
     """
     if stage not in STAGES:
         raise TaskError(f'"{stage}" is no stage; {nearest(stage, STAGES)}')
-    known = read_tasks(root)
-    if task not in known:
-        raise TaskError(f'"{task}" is no task in {root / PARAMS_FILE}; {nearest(task, known)}')
+    check_task(root, task)
     if stage in _COMMON_STAGES:
         if overrides:
             raise TaskError(f'"{overrides[0]}": the stage {stage} has no parameters; leave it out.')

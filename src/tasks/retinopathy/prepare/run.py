@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.common.data.images import Decoded, decode_images
+from tasks.common.data.images import decode_images
 from tasks.common.data.manifest import Example, check_classes, name_examples, split_examples, write_manifest
 from tasks.common.data.report import SetAside, check_share, write_report
 from tasks.common.data.shards import write_shards
@@ -56,7 +56,9 @@ def run(paths: TaskPaths, params: Params) -> None:
         )
         _check_grades(examples, params.num_classes, str(paths.raw))
         write_manifest(folder, examples, str(paths.prepared))
-        write_shards(folder, "photographs", _rows(decoded, kept), examples)
+        # Choosing rows reads them all into memory: only where it must be.
+        images = decoded.images[kept] if leaks else decoded.images
+        write_shards(folder, "photographs", images, examples)
         scratch.unlink()
         write_json(folder / FRAMING_FILE, params.framing().model_dump())
         given = any(photograph.split for photograph in usable)
@@ -81,11 +83,6 @@ def _without_leaks(
         else:
             set_aside.append(SetAside(sources[index], f"is the same image as {sources[first]}, in another split"))
     return kept, set_aside
-
-
-def _rows(decoded: Decoded, kept: Sequence[int]):  # type: ignore[no-untyped-def]
-    # Choosing rows would read all images into memory.
-    return decoded.images if len(kept) == len(decoded.images) else decoded.images[list(kept)]
 
 
 def _split(
