@@ -99,7 +99,8 @@ def test_only_the_new_tasks_stages_run(followed: Followed) -> None:
     reports = followed.root / "reports"
     plan = read_file(reports, "plan.json", Plan, "pawl plan")
     assert {stage.name for stage in plan.stages if stage.action != "unchanged"} == {f"{stage}@wine" for stage in STAGES}
-    ran = read_file(reports, "stages.json", Stages, "pawl reproduce").stages
+    stages = read_file(reports, "stages.json", Stages, "pawl reproduce").stages
+    ran = [stage for stage in stages if stage.outcome == "trained"]
     assert {(stage.side, stage.name) for stage in ran} == {("head", f"{stage}@wine") for stage in STAGES}
     # So did the plan before it.
     planned = dict(re.findall(r"^ +(\w+@\w+) +(\w+)", said_in(followed, "judged"), re.MULTILINE))

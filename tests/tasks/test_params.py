@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tasks.commands.parameters import kind_of, stage_parameters
 from tasks.common.sources.source import FolderSource
 from tasks.common.stage.errors import TaskError
-from tasks.common.stage.params import read_tasks
+from tasks.common.stage.params import check_task, read_tasks
 from tests.tasks.checkouts import REPOSITORY, params_of
 
 WRONG = {int: "many", float: "much", str: 7, list: "none", bool: "perhaps", type(None): [0], dict: "no block"}
@@ -83,7 +83,6 @@ def test_every_key_is_needed_and_has_a_type(checkout, dotted, value):
         ),
         ({"digits.train": 3}, 'params.yaml: the block "digits.train" is missing or is not a block of keys; add it.'),
         ({"digits": None}, 'params.yaml: the block "digits" is missing or is not a block of keys; add it.'),
-        ({"tasks": []}, 'params.yaml: "tasks" must be a list of task names; write for example: tasks: [digits].'),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(checkout, changes, sentence):
@@ -185,3 +184,13 @@ def test_the_help_of_a_stage_lists_every_key_with_value_type_and_comment(task, s
 )
 def test_a_type_is_said_in_words(annotation, words):
     assert kind_of(annotation) == words
+
+
+@pytest.mark.parametrize("tasks", [[], "digits", [1]])
+def test_the_list_of_tasks_is_a_list_of_names(checkout, tasks):
+    root = checkout("digits", {"tasks": tasks}).root
+    with pytest.raises(TaskError, match='"tasks" must be a list of task names'):
+        read_tasks(root)
+    check_task(root, "pets")
+    with pytest.raises(TaskError, match=r'"petz" is no task in .*; did you mean "pets"'):
+        check_task(root, "petz")

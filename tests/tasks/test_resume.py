@@ -38,7 +38,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
 def test_a_training_killed_three_times_ends_in_the_same_bytes(prepared, tmp_path, framework):
-    """About 20 s for torch and 45 s for TensorFlow, which are imported five times."""
+    """The slowest test here, because each framework is imported five times: up to 4 minutes on a busy machine."""
     whole, killed = (copy_of(prepared, tmp_path / name, framework) for name in ("whole", "killed"))
     train(whole)
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tasks.common.data.report import read_source
+from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import read_json
 from tasks.common.stage.params import PARAMS_FILE
 from tasks.common.stage.paths import TaskPaths
@@ -42,8 +43,13 @@ class Record:
 
     def __enter__(self) -> Record:
         import mlflow
+        from mlflow.exceptions import MlflowException
 
-        self._run = mlflow.start_run()
+        try:
+            self._run = mlflow.start_run()
+        except MlflowException as error:
+            sentence = (str(error).splitlines() or [""])[0].rstrip(".")
+            raise TaskError(f"MLflow cannot be used ({sentence}); see to MLFLOW_TRACKING_URI.") from error
         return self
 
     def __exit__(

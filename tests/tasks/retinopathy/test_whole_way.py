@@ -132,6 +132,20 @@ def test_equal_parameters_give_equal_bytes_whatever_the_workers(tiny, tmp_path, 
     assert differ == {"models/retinopathy/card.json"}  # It has the number of workers among the parameters.
 
 
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [
+        ({"fast_dev_run": True}, 1),
+        ({"precision": "bfloat16", "accumulate_batches": 3}, 2),
+    ],
+)
+def test_the_trainer_computes_in_other_ways(tiny, changes, epochs):
+    paths = tiny({f"train.trainer.{key}": value for key, value in changes.items()})
+    run(paths)
+    assert len((paths.history / "plots/metrics/val/qwk.tsv").read_text().splitlines()) == epochs + 1
+    assert json.loads(paths.metrics.read_text())["examples"] > 20
+
+
 def test_two_data_versions_are_fetched_and_trained_on_by_their_tags(tiny, tmp_path, monkeypatch):
     """Both in a remote, neither in the workspace: dv1 as downloaded, dv2 with its split. About 10 s, half of it DVC."""
     # The repository has no stages, of which DVC could tell the key.

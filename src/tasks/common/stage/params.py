@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,12 +79,11 @@ def read_params(root: Path, task: str, stage: str, model: type[P], overrides: Se
 
 
 def _read(root: Path) -> dict[str, Any]:
-    # DVC reads YAML 1.2 with the same library: with PyYAML, 1e-3 would be a text here and a number there.
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAMLError
 
     path = root / PARAMS_FILE
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = copy.deepcopy(_parse(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise TaskError(f"{path} does not exist; run this in the repository, or restore the file from git.") from None
     except UnicodeDecodeError:
@@ -95,6 +96,14 @@ def _read(root: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TaskError(f"{path} must hold keys and values; restore it from git.")
     return content
+
+
+@functools.lru_cache(maxsize=8)
+def _parse(text: str) -> Any:
+    # DVC reads YAML 1.2 with the same library: with PyYAML, 1e-3 would be a text here and a number there.
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _sentence(error: ValidationError, path: str, model: type[StageParams], said: Mapping[str, str]) -> str:
