@@ -86,6 +86,25 @@ def test_the_gate_never_passes_a_missing_or_broken_or_worse_number(base: object,
     assert "accuracy" in reason
 
 
+def names_of(*wheres: tuple[str, str]) -> list[str]:
+    metrics = judge({where: (measured(1.0), measured(2.0)) for where in wheres}, Rules(None, Config()), set())
+    named = {(metric.path, metric.key): metric.name for metric in metrics}
+    return [named[where] for where in wheres]
+
+
+def test_a_metric_is_named_by_as_much_of_its_path_as_tells_it_apart() -> None:
+    wheres = [(f"results/{task}/{file}.json", "n") for task in ("a", "b") for file in ("metrics", "data")]
+    assert names_of(*wheres) == ["a n", "a/data n", "b n", "b/data n"]
+    assert names_of(("results/a/data.json", "n"), ("metrics.json", "n")) == ["data n", "n"]
+    assert names_of(("a/metrics.json", "n"), ("a/scores.json", "n")) == ["a/metrics.json n", "a/scores.json n"]
+
+
+@given(st.sets(st.from_regex(r"([ab]/){0,3}(metrics|data|c)\.(json|yaml)", fullmatch=True), min_size=1))
+def test_no_two_metrics_have_one_name(paths: set[str]) -> None:
+    wheres = [(path, key) for path in sorted(paths) for key in ("n", "m")]
+    assert len(set(names_of(*wheres))) == len(wheres)
+
+
 def test_nothing_primary_gates_nothing_and_says_so() -> None:
     metrics = judge({("m.json", "accuracy"): (measured(0.9), measured(0.1))}, Rules(None, Config()), set())
     passed, reason = gate("worse", metrics, has_primary=False, unchanged_paths=set())

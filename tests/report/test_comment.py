@@ -76,6 +76,23 @@ def test_the_first_line_names_three_metrics_and_counts_the_rest() -> None:
     assert "m3" not in line
 
 
+def test_what_is_only_described_is_folded_and_not_called_doubtful() -> None:
+    """New on head, as with a task that base has not, each would be an alarm above what is judged."""
+    metrics = (
+        parts.metric("a accuracy", parts.measured(None), 0.9, verdict="not comparable", primary=True),
+        *(
+            parts.metric(
+                f"a rows{i}", parts.measured(None), i, verdict="not comparable", direction="none", reason="new"
+            )
+            for i in range(12)
+        ),
+    )
+    made = rendered(Run(examples.plan(), None, examples.comparison(metrics=metrics), None))
+    opened, folded = made.split("<details>", 1)
+    assert "a rows7" not in opened
+    assert "| a rows7 | missing | 7 | – | described |" in folded
+
+
 def test_what_was_worse_is_named_before_what_was_not() -> None:
     run = examples.worse()
     turned = run.comparison.model_copy(update={"metrics": run.comparison.metrics[::-1]})

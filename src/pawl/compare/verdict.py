@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -40,13 +41,16 @@ class Rules:
 def judge(
     values: Mapping[tuple[str, str], tuple[Measured, Measured]], rules: Rules, unchanged_paths: set[str]
 ) -> tuple[MetricComparison, ...]:
-    """A verdict for every (file, key), primary ones first; files of `unchanged_paths` are one result on both sides."""
+    """A verdict for every (file, key): primary ones first, those that are only described last.
+
+    Files of `unchanged_paths` are one result on both sides.
+    """
     names = _names(list(values))
     judged = [
         _judge_one(names[where], where, sides, rules.rule(*where), same=where[0] in unchanged_paths)
         for where, sides in values.items()
     ]
-    return tuple(sorted(judged, key=lambda metric: not metric.primary))
+    return tuple(sorted(judged, key=lambda metric: (not metric.primary, metric.direction == "none")))
 
 
 def _judge_one(
@@ -150,15 +154,18 @@ def gate(
 
 
 def _names(wheres: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """A short name for each (file, key), the full one where two would be alike."""
-    short = {where: _short_name(*where) for where in wheres}
-    counts: dict[str, int] = {}
-    for name in short.values():
-        counts[name] = counts.get(name, 0) + 1
-    return {where: name if counts[name] == 1 else f"{where[0]} {where[1]}" for where, name in short.items()}
+    """A short name for each (file, key): as much of the file's path as tells it from the other files, and the key."""
+    paths = list(dict.fromkeys(path for path, _ in wheres))
+    parts = {path: _telling_parts(path) for path in paths}
+    labels = dict.fromkeys(paths, "")
+    for count in range(1, max(map(len, parts.values()), default=0) + 1):
+        uses = Counter(labels.values())
+        labels |= {path: "/".join(parts[path][-count:]) for path in paths if uses[labels[path]] > 1 or count == 1}
+    uses = Counter(labels.values())
+    labels |= {path: path for path in paths if uses[labels[path]] > 1}
+    return {(path, key): f"{labels[path]} {key}".strip() or path for path, key in wheres}
 
 
-def _short_name(path: str, key: str) -> str:
+def _telling_parts(path: str) -> tuple[str, ...]:
     pure = PurePosixPath(path)
-    folder = pure.parent.name if pure.stem in _GENERIC_STEMS else pure.stem
-    return f"{folder} {key}".strip() or path
+    return pure.parent.parts if pure.stem in _GENERIC_STEMS else pure.with_suffix("").parts

@@ -8,7 +8,7 @@ from pawl.report.confusion import most_confused, recall_changes, recalls, usable
 from pawl.report.curves import curve_texts
 from pawl.report.escape import one_line
 from pawl.report.numbers import show_cell, show_change, show_count, show_metric, show_recall
-from pawl.report.verdict import PLAIN_MARKS, better_when, in_order, named_metrics
+from pawl.report.verdict import PLAIN_MARKS, better_when, described, in_order, named_metrics
 from pawl.schema import Comparison, Confusion, MetricComparison, Revision
 
 MOST_METRICS = 500
@@ -38,6 +38,7 @@ def revision_parts(revision: Revision) -> dict[str, str]:
 
 def _metric(metric: MetricComparison) -> dict[str, Any]:
     text = show_metric(metric)
+    shown = "described" if described(metric) else metric.verdict
     return {
         "name": one_line(metric.name, 120),
         "primary": metric.primary,
@@ -48,9 +49,9 @@ def _metric(metric: MetricComparison) -> dict[str, Any]:
         "head_value": metric.head.value if metric.head.value is not None else "",
         "change": show_change(metric),
         "change_value": metric.difference if metric.difference is not None else "",
-        "verdict": metric.verdict,
-        "mark": PLAIN_MARKS[metric.verdict],
-        "tone": tone(metric.verdict),
+        "verdict": shown,
+        "mark": PLAIN_MARKS.get(shown, ""),
+        "tone": tone(shown),
         "reason": one_line(metric.reason, 400),
     }
 

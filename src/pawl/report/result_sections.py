@@ -10,11 +10,11 @@ from pawl.report.curves import curve_texts
 from pawl.report.escape import code, code_cell, prose
 from pawl.report.markdown import bullets, folded, table
 from pawl.report.numbers import NOTHING, show_cell, show_change, show_count, show_metric, show_recall
-from pawl.report.verdict import MARKS, MOST_NAMED, WORDS, better_when, failed_stages, in_order, named_metrics
+from pawl.report.verdict import MARKS, MOST_NAMED, WORDS, better_when, described, failed_stages, in_order, named_metrics
 from pawl.schema import Comparison, Confusion, Curve, MetricComparison, Revision, Stages
 
 SHOWN_OPEN = 10
-"""Metrics beyond these are folded, unless they are primary."""
+"""Where there are more metrics, the others and those that are only described are folded; primary ones never are."""
 
 
 def verdict_line(comparison: Comparison, stages: Stages | None) -> str:
@@ -55,7 +55,8 @@ def _metric_row(metric: MetricComparison) -> list[str]:
     name = f"**{prose(metric.name, 80)}** ★" if metric.primary else prose(metric.name, 80)
     if metric.direction == "lower" or (metric.direction == "higher" and metric.direction_guessed):
         name += f" <sub>{better_when(metric)}</sub>"
-    return [name, text.base, text.head, show_change(metric) or NOTHING, f"{MARKS[metric.verdict]} {metric.verdict}"]
+    verdict = "described" if described(metric) else f"{MARKS[metric.verdict]} {metric.verdict}"
+    return [name, text.base, text.head, show_change(metric) or NOTHING, verdict]
 
 
 def metrics_section(comparison: Comparison) -> Section:
@@ -70,12 +71,17 @@ def metrics_section(comparison: Comparison) -> Section:
         "Change",
         "Verdict",
     ]
-    shown = max(SHOWN_OPEN, sum(m.primary for m in metrics))
+    shown = len(metrics)
+    if shown > SHOWN_OPEN:
+        judged = sum(not described(m) for m in metrics) or SHOWN_OPEN
+        shown = max(min(SHOWN_OPEN, judged), sum(m.primary for m in metrics))
     legend = "★ primary: the verdict rests on it." if any(m.primary for m in metrics) else ""
 
     def form(most_open: int, most_folded: int) -> str:
         parts = [table(header, "lrrrl", [_metric_row(m) for m in metrics[:most_open]])]
-        explained = [m for m in metrics[:most_open] if m.primary or m.verdict == "not comparable"]
+        explained = [
+            m for m in metrics[:most_open] if m.primary or (m.verdict == "not comparable" and not described(m))
+        ]
         reasons = bullets([f"{prose(m.name, 80)}: {prose(m.reason, 300)}" for m in explained[:6] if m.reason])
         parts += [text for text in (legend, reasons) if text]
         rest = metrics[most_open : most_open + most_folded]

@@ -58,6 +58,11 @@ def named_metrics(comparison: Comparison) -> list[Named]:
     return [Named(m, show_metric(m), "" if m.verdict == comparison.verdict else m.verdict) for m in primary]
 
 
+def described(metric: MetricComparison) -> bool:
+    """Whether a metric is only shown: nothing rests on it, and neither way is better."""
+    return metric.direction == "none" and not metric.primary
+
+
 def better_when(metric: MetricComparison) -> str:
     """Which way is better, in words; empty where neither is."""
     if metric.direction == "none":
@@ -71,6 +76,6 @@ def failed_stages(stages: Stages | None) -> list[StageResult]:
 
 
 def in_order(metrics: tuple[MetricComparison, ...]) -> list[MetricComparison]:
-    """Primary metrics first, then by how much a reader must know of them."""
+    """Primary metrics first, then by how much a reader must know of them; those that are only described last."""
     urgency = ("worse", "not comparable", "better", "no measurable change")
-    return sorted(metrics, key=lambda m: (not m.primary, urgency.index(m.verdict)))
+    return sorted(metrics, key=lambda m: (not m.primary, described(m), urgency.index(m.verdict)))

@@ -87,8 +87,8 @@ def test_a_skops_file_gives_back_the_same_predictions(tmp_path):
         ({"task": "tabular"}, 'of the task "tabular"'),
         ({"labels": "0123456789"}, "labels"),
         ({"surprise": 1}, "surprise"),
-        ({"model_file": "../torch/params.yaml"}, "is not the file"),
-        ({"model_digest": "0" * 64}, "is not the file"),
+        ({"files": {"../torch/params.yaml": "0" * 64}}, "is not the file"),
+        ({"files": {"model.pt": "0" * 64}}, "is not the file"),
     ],
 )
 def test_a_card_that_does_not_fit_is_one_sentence(finished, tmp_path, change, words):
