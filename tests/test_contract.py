@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
+from pawl.pipeline.environment import describe_machine
 from pawl.schema import Comparison, Measured, Plan, Series, Stages, Tracking
 from tests.support.repositories import branch, pawl
 
@@ -130,3 +132,9 @@ def test_pins_agree_and_are_complete() -> None:
     for requirement in map(Requirement, needed):
         pinned = pins[requirement.name.lower().replace("_", "-").replace(".", "-")]
         assert requirement.specifier.contains(pinned), f"{requirement} and the pinned {pinned}"
+
+
+def test_a_run_says_with_which_packages_it_ran() -> None:
+    machine = describe_machine([])
+    for name in ("dvc", "keras", "numpy", "scikit-learn", "tensorflow", "torch"):
+        assert machine.packages[name] == version(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ def say(line: str) -> None:
 @contextmanager
 def watch(progress: Progress) -> Iterator[None]:
     """On a terminal, rows at the bottom that say what runs and how many stages are done; in a log file nothing."""
-    if not sys.stderr.isatty():
+    # Some runners give their jobs a terminal, and keep as a log what it is told.
+    if not sys.stderr.isatty() or os.environ.get("CI"):
         yield
         return
     from rich.console import Console
@@ -79,7 +81,7 @@ def show_plan(plan: Plan) -> None:
 
 
 def show_comparison(comparison: Comparison, reports: Path | None = None) -> None:
-    """The verdict, the metrics as a table where any differs, what the gate says, and where the report is."""
+    """The verdict, the judged metrics as a table where any differs, what the gate says, and where the report is."""
     if comparison.metrics and comparison.verdict != "unchanged":
         _print(_metrics_table(comparison))
         if any(metric.primary for metric in comparison.metrics):
@@ -101,7 +103,8 @@ def _metrics_table(comparison: Comparison) -> Table:
     table = _table(
         "metric", f"base {comparison.base.commit[:7]}", f"head {comparison.head.commit[:7]}", "difference", "verdict"
     )
-    for metric in comparison.metrics[:60]:
+    judged = [metric for metric in comparison.metrics if metric.primary or metric.direction != "none"]
+    for metric in (judged or comparison.metrics)[:60]:
         change = "" if metric.difference is None else f"{metric.difference:+.4g}"
         name = f"{metric.name}{' *' if metric.primary else ''}"
         row = (name, _shown(metric.base), _shown(metric.head), change, metric.verdict)

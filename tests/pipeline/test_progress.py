@@ -18,9 +18,10 @@ from pawl.pipeline.progress import Progress
 from tests.pipeline.dag import make_dag, reproduce_all, stage
 from tests.support.repositories import pawl
 
+STAY = 'time.sleep(float(os.environ.get("STAY_S", 0)))'
 STAGES = {
-    "first": stage("first", 'print("epoch 1 \\x1b[31mred")', 'touch("first")', 'wait_for("second")'),
-    "second": stage("second", 'wait_for("first")', 'print("epoch 2")', 'touch("second")'),
+    "first": stage("first", 'print("epoch 1 \\x1b[31mred")', 'touch("first")', 'wait_for("second")', STAY),
+    "second": stage("second", 'wait_for("first")', 'print("epoch 2")', 'touch("second")', STAY),
     "third": stage("third", after=["first", "second"]),
     "fails": stage("fails", "sys.exit(1)", after=["third"]),
 }
@@ -41,13 +42,20 @@ def test_a_log_file_has_a_line_for_each_stage_that_ends(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_a_live_view_shows_what_runs_and_json_stays_json(tmp_path: Path) -> None:
+    # The view is drawn a few times a second: the stages stay long enough to be seen.
     root = make_dag(tmp_path / "repository", STAGES, {"pawl.yaml": "tracking: {enabled: false}\n"})
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "pawl", "run", "--all", "--base", "HEAD", "--jobs", "2", "--no-pictures", "--json"],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "TERM": "xterm"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+            "TERM": "xterm",
+            "STAY_S": "2",
+            "CI": "",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=theirs,

@@ -227,3 +227,13 @@ def test_no_path_leaves_the_raw_folder(tmp_path: Path):
     for name in ("../../outside", "..", ".", "", "a/b", "a\\b", "x" * 200):
         (raw / "train.csv").write_text(f"id_code,diagnosis\n{name},0\n")
         assert not find_photographs(raw, 5).photographs
+
+
+def test_a_grade_that_a_given_split_lacks_is_named_and_nothing_is_written(raw):
+    table = [(name, grade, "validation" if grade != "4" and n % 4 == 0 else "train")
+             for n, (name, grade) in enumerate(rows())]  # fmt: skip
+    files = {f"{split}/{name}.png": photograph(number) for number, (name, _, split) in enumerate(table)}
+    paths = raw(table, files, "annotations.csv")
+    with pytest.raises(TaskError, match='the class "4" has no example in the validation split'):
+        prepare(paths)
+    assert not paths.prepared.exists()
