@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pawl.report.budget import COMMENT_LIMIT_UNITS, LEAST_UNITS, Section, fit
 from pawl.report.comment import render_comment
 from pawl.report.escape import utf16_units
+from pawl.report.numbers import NOTHING
 
 from . import examples, parts
 from .examples import ORDINARY, Run
@@ -90,7 +91,7 @@ def test_what_is_only_described_is_folded_and_not_called_doubtful() -> None:
     made = rendered(Run(examples.plan(), None, examples.comparison(metrics=metrics), None))
     opened, folded = made.split("<details>", 1)
     assert "a rows7" not in opened
-    assert "| a rows7 | missing | 7 | – | described |" in folded
+    assert f"| a rows7 | missing | 7 | {NOTHING} | described |" in folded
 
 
 def test_what_was_worse_is_named_before_what_was_not() -> None:

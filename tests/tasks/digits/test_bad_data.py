@@ -19,10 +19,14 @@ def paths(checkout) -> TaskPaths:
     return made
 
 
-def write(paths: TaskPaths, labels: np.ndarray, **changes: object) -> None:
-    images = np.random.default_rng(0).integers(0, 17, (len(labels), 8, 8), np.uint8)
-    for name, array in ({"images": images, "labels": labels} | changes).items():
-        np.save(paths.raw / f"{name}.npy", array)
+def images_of(count: int) -> np.ndarray:
+    """As many images (N, 8, 8), each another."""
+    return np.random.default_rng(0).integers(0, 17, (count, 8, 8), np.uint8)
+
+
+def write(paths: TaskPaths, images: np.ndarray, labels: np.ndarray) -> None:
+    np.save(paths.raw / "images.npy", images)
+    np.save(paths.raw / "labels.npy", labels)
 
 
 @pytest.mark.parametrize(
@@ -35,32 +39,31 @@ def write(paths: TaskPaths, labels: np.ndarray, **changes: object) -> None:
     ],
 )
 def test_labels_that_nothing_can_be_learnt_from_are_one_sentence(paths, labels, words):
-    write(paths, labels)
+    write(paths, images_of(len(labels)), labels)
     with pytest.raises(TaskError, match=words):
         run_stage("prepare", "digits", paths.root)
     assert not paths.prepared.exists()
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("images", "labels"),
     [
-        {"images": np.zeros((40, 8, 9), np.uint8)},
-        {"images": np.zeros((40, 8, 8, 3), np.uint8)},
-        {"images": np.full((40, 8, 8), np.nan)},
-        {"images": np.zeros((39, 8, 8), np.uint8)},
-        {"labels": np.zeros((40, 2), int)},
+        (np.zeros((40, 8, 9), np.uint8), np.arange(40)),
+        (np.zeros((40, 8, 8, 3), np.uint8), np.arange(40)),
+        (np.full((40, 8, 8), np.nan), np.arange(40)),
+        (np.zeros((39, 8, 8), np.uint8), np.arange(40)),
+        (np.zeros((40, 8, 8), np.uint8), np.zeros((40, 2))),
     ],
 )
-def test_arrays_of_another_form_are_one_sentence(paths, changes):
-    write(paths, np.arange(40) % 4, **changes)
+def test_arrays_of_another_form_are_one_sentence(paths, images, labels):
+    write(paths, images, labels)
     with pytest.raises(TaskError, match="one label for each 8 x 8 image of bytes"):
         run_stage("prepare", "digits", paths.root)
 
 
 def test_the_same_image_is_never_in_two_splits(paths):
-    labels = np.arange(40) % 4
-    images = np.random.default_rng(0).integers(0, 17, (40, 8, 8), np.uint8)
-    write(paths, np.concatenate([labels, labels]), images=np.concatenate([images, images]))
+    images, labels = images_of(40), np.arange(40) % 4
+    write(paths, np.concatenate([images, images]), np.concatenate([labels, labels]))
     run_stage("prepare", "digits", paths.root)
     examples = read_manifest(paths.prepared)
     assert len(examples) == 80

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tasks.common.data.manifest import read_manifest
 from tasks.common.model.card import read_card
+from tasks.common.stage.overrides import keys_of
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
 from tests.tasks.checkouts import REPOSITORY, change_params
@@ -82,9 +84,8 @@ def test_the_two_likeliest_classes_are_printed_with_their_probabilities(paths):
 def test_help_lists_every_key_of_the_training(paths):
     done = tasks(paths.root, "train", "pets", "--help")
     assert done.returncode == 0
-    for line in (
-        "  trainer.fast_dev_run=false   (true or false)",
-        "  data.num_workers=0   (whole number from 0)",
-        "      Farthest that an image is moved, in pixels on each axis: 0 or more.",
-    ):
-        assert line in done.stdout
+    stated = re.findall(r"^  (\S+)=(\S.*?)   \(.+\)$", done.stdout, re.MULTILINE)
+    block = YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text())["pets"]["train"]
+    assert {key for key, _ in stated} == {key for key in keys_of(block) if not isinstance(block.get(key), dict)}
+    assert ("trainer.fast_dev_run", "false") in stated
+    assert ("width", "16") in stated

@@ -19,7 +19,7 @@ from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import file_digest
 from tasks.posters.fetch import run as fetch
 from tasks.posters.prepare import run as prepare
-from tasks.posters.prepare.augmentation import AugmentationParams, Change, apply_change, choose_change
+from tasks.posters.prepare.augmentation import AugmentationParams, choose_change
 from tasks.posters.prepare.red_filter import RedFilterParams, red_share
 from tests.tasks.checkouts import change_params, params_of
 from tests.tasks.posters.conftest import a_poster, table_row
@@ -163,38 +163,6 @@ def test_preparing_twice_gives_the_same_bytes_and_another_seed_other_copies(real
     assert choose_change("a", 1, params.seed, LITTLE) == choose_change("a", 1, params.seed, LITTLE)
     others = [choose_change("a", 1, 9, LITTLE), choose_change("b", 1, 1, LITTLE), choose_change("a", 2, 1, LITTLE)]
     assert choose_change("a", 1, 1, LITTLE) not in others
-
-
-@given(st.text(max_size=8), st.integers(1, 9))
-def test_changes_stay_within_their_bounds(name, copy):
-    change = choose_change(name, copy, 1, LITTLE)
-    assert abs(change.rotation_deg) <= 8
-    assert 0.9 <= change.scale <= 1.15
-
-
-def test_no_change_changes_nothing():
-    pixels = np.random.default_rng(0).integers(0, 256, (33, 33, 3), dtype=np.uint8)
-    assert (apply_change(pixels, Change(0, 1)) == pixels).all()
-
-
-def test_a_right_angle_turns_clockwise_by_it_and_back():
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    turned = apply_change(pixels, Change(90, 1)).astype(int)
-    assert np.abs(turned - np.rot90(pixels, 1)).max() <= 1 or np.abs(turned - np.rot90(pixels, -1)).max() <= 1
-    back = apply_change(turned.astype(np.uint8), Change(-90, 1)).astype(int)
-    assert np.abs(back - pixels).max() <= 2
-
-
-@pytest.mark.parametrize(("scale", "side_of_dot"), [(2.0, 16), (1.0, 8), (0.5, 4)])
-def test_a_scale_makes_things_so_many_times_larger(scale, side_of_dot):
-    pixels = np.zeros((64, 64, 3), np.uint8)
-    pixels[28:36, 28:36] = 255
-    assert (apply_change(pixels, Change(0, scale))[..., 0] > 127).sum() == pytest.approx(side_of_dot**2, rel=0.15)
-
-
-@given(st.floats(-180, 180), st.floats(0.5, 2))
-def test_what_comes_in_from_outside_is_the_edge(rotation_deg, scale):
-    assert (apply_change(np.full((24, 24, 3), 200, np.uint8), Change(rotation_deg, scale)) == 200).all()
 
 
 def test_the_same_content_is_in_one_split_whatever_its_id(real):

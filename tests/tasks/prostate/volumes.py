@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 import SimpleITK
 
 from tasks.common.stage.files import write_json
+from tasks.common.stage.paths import TaskPaths
+
+STUDIES = [f"{patient}_{number}" for number, patient in enumerate((1, 2, 3, 4, 5, 6, 6))]
 
 
 def ball(
@@ -63,3 +67,9 @@ def write_layout(raw: Path, studies: Sequence[str], *, table: bool = True, **opt
 def write_table(raw: Path, rows: Sequence[Sequence[str]]) -> None:
     with (raw / "dataset.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("PatientID", "T2_path", "wg_path"), *rows])
+
+
+def set_aside(paths: TaskPaths) -> dict[str, str]:
+    """The reasons in the report of prepare, by what each is about."""
+    report = json.loads((paths.prepared / "data_report.json").read_text())
+    return {entry["source"]: entry["reason"] for entry in report["set_aside_because"]}

@@ -1,4 +1,4 @@
-"""`tasks tune`: real searches on the table, a process a trial where that is what is tested, and what it writes."""
+"""Real searches on the table, a process a trial where that is what is tested, and what they leave."""
 
 from __future__ import annotations
 
@@ -11,84 +11,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from tasks.common.model.card import read_card
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
-from tasks.tabular.train.run import Params
 from tasks.tune.results import importances, to_json, to_markdown, write_results
 from tasks.tune.space import (
-    Numbers,
-    TuneParams,
-    distributions,
-    leaves,
-    read_space,
-    to_suggestion,
-    to_values,
     with_values,
 )
-from tasks.tune.study import Search, Trial, best_of, list_trials, load_study, open_search, run_search
+from tasks.tune.study import Search, Trial, best_of, list_trials, load_study, run_search
 from tasks.tune.write_params import write_values
 from tests.tasks.checkouts import REPOSITORY, change_params
-
-SPACE = {
-    "train.C": {"low": 0.0001, "high": 10.0, "log": True},
-    "train.select_columns": {"low": 2, "high": 40},
-    "train.model": {"choices": ["logistic_regression", "svc"]},
-}
-BAD_START = {"tabular.train.C": 0.0002, "tabular.train.select_columns": 2}
-
-
-def tune_block(space: dict[str, Any] | None = None, metric: str = "val/loss") -> dict[str, Any]:
-    return {"metric": metric, "direction": "minimize", "space": space or SPACE}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with the prepared table, a bad start in params.yaml, and a space to search in."""
-    root = tmp_path_factory.mktemp("tune")
-    shutil.copy(REPOSITORY / "params.yaml", root)
-    change_params(root, {"tasks": ["tabular"], "tabular.tune": tune_block(), **BAD_START})
-    (root / "dvc.yaml").write_text("stages: {}\n")
-    for stage in ("fetch", "prepare"):
-        run_stage(stage, "tabular", root)
-    return root
-
-
-@pytest.fixture
-def root(prepared: Path, tmp_path: Path) -> Path:
-    """A copy of it for one test."""
-    return Path(shutil.copytree(prepared, tmp_path / "root"))
-
-
-def search_in(root: Path, **changes: Any) -> Search:
-    change_params(root, {f"tabular.{key}": value for key, value in changes.items()})
-    return open_search(root, "tabular", *read_space(root, "tabular", Params))
-
-
-def files_in(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and ".tune" not in path.parts
-    }
-
-
-def tasks(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
-    command = [sys.executable, "-m", "tasks", *words]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-
-
-def numbers(trials: list[Trial]) -> list[int]:
-    return [trial.number for trial in trials]
+from tests.tasks.tune.studies import SPACE, files_in, numbers, search_in, tasks, tune_block
 
 
 @pytest.fixture(scope="module")
@@ -301,156 +238,3 @@ def test_without_prepared_data_it_says_what_to_do(root):
     shutil.rmtree(root / "data")
     with pytest.raises(TaskError, match="run the stage prepare first"):
         search_in(root)
-
-
-@pytest.mark.parametrize(
-    ("key", "domain", "words"),
-    [
-        ("train.c", {"low": 1, "high": 2}, 'names no parameter of tabular.train; did you mean "train.C"?'),
-        ("prepare.seed", {"low": 1, "high": 2}, "names no parameter of tabular.train"),
-        ("train.C", {"low": 0.0, "high": 2.0}, "has 0.0, which is no value of tabular.train.C"),
-        ("train.model", {"choices": ["svc", "tree"]}, 'has "tree", which is no value of tabular.train.model'),
-        ("train.epochs", {"low": 1.0, "high": 9.0}, "has 1.0, which is no value of tabular.train.epochs"),
-        ("train.C", {"low": 2.0, "high": 1.0}, "low must be below high"),
-        ("train.C", {"low": -1.0, "high": 1.0, "log": True}, "low must be above 0 where log is true"),
-    ],
-)
-def test_a_space_that_cannot_be_searched_is_one_sentence(root, key, domain, words):
-    change_params(root, {"tabular.tune": tune_block({key: domain})})
-    with pytest.raises(TaskError) as caught:
-        read_space(root, "tabular", Params)
-    assert words in str(caught.value)
-    assert key in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("block", "words"),
-    [
-        (None, 'the block "tabular.tune" is missing or is not a block of keys; add it.'),
-        (tune_block(metric="accuracy"), "tabular.tune.metric"),
-        ({**tune_block(), "trials": 3}, 'unknown key "tabular.tune.trials"'),
-        ({**tune_block(), "space": {}}, "tabular.tune.space"),
-    ],
-)
-def test_a_block_that_is_no_search_is_one_sentence(root, block, words):
-    change_params(root, {"tabular.tune": block})
-    with pytest.raises(TaskError) as caught:
-        read_space(root, "tabular", Params)
-    assert words in str(caught.value)
-
-
-def test_an_unknown_task_is_one_sentence(root):
-    done = tasks(root, "tune", "tabula")
-    assert done.returncode == 2
-    assert done.stderr.endswith('did you mean "tabular"?\n')
-
-
-def test_nested_keys_and_lists_are_values_like_others():
-    block = {"a": 1, "trainer": {"precision": "auto", "threads": 2}, "units": [32]}
-    assert leaves(block) == {"a": 1, "trainer.precision": "auto", "trainer.threads": 2, "units": [32]}
-    changed = with_values(block, {"train.trainer.precision": "float32", "train.units": [8, 8]})
-    assert changed == {"a": 1, "trainer": {"precision": "float32", "threads": 2}, "units": [8, 8]}
-    assert block["trainer"] == {"precision": "auto", "threads": 2}
-    tune = TuneParams.model_validate(tune_block({"train.units": {"choices": [[32], [8, 8]]}}))
-    assert to_suggestion(tune, block) == {"train.units": "[32]"}
-    assert to_values(tune, {"train.units": "[8, 8]"}) == {"train.units": [8, 8]}
-    assert to_suggestion(tune, {**block, "units": [7]}) is None
-
-
-@given(
-    st.floats(1e-9, 1e9).flatmap(lambda low: st.tuples(st.just(low), st.floats(low * 1.001, low * 1e6))), st.randoms()
-)
-def test_numbers_are_short_and_within_their_bounds(bounds, rng):
-    low, high = bounds
-    tune = TuneParams(metric="val/loss", direction="minimize", space={"train.C": Numbers(low=low, high=high)})
-    suggested = rng.uniform(low, high)
-    value = to_values(tune, {"train.C": suggested})["train.C"]
-    assert low <= value <= high
-    assert value == pytest.approx(suggested, rel=1e-3)
-    assert value in (low, high) or len(f"{value:.10g}".replace(".", "").lstrip("0").split("e")[0].rstrip("0")) <= 4
-
-
-def test_whole_bounds_are_whole_numbers_for_optuna():
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    tune = TuneParams.model_validate(tune_block())
-    assert distributions(tune) == {
-        "train.C": FloatDistribution(0.0001, 10.0, log=True),
-        "train.select_columns": IntDistribution(2, 40),
-        "train.model": CategoricalDistribution(['"logistic_regression"', '"svc"']),
-    }
-
-
-PARAMS = """\
-# Top.
-tasks: [a]   # listed
-a:
-  train:
-    # A number.
-    rate: 1e-3  # small
-    units:
-      - 16
-      - 32   # the last
-
-    # Next.
-    name: 'plain text'
-    inner: {x: 1, y: [1, 2]}
-    other: &shared 5
-    alias: *shared
-"""
-
-
-@pytest.mark.parametrize(
-    ("values", "old", "new"),
-    [
-        ({"a.train.rate": 0.02}, "1e-3", "0.02"),
-        ({"a.train.rate": 1e-05}, "1e-3", "1e-05"),
-        ({"a.train.units": [8]}, "- 16\n      - 32", "[8]"),
-        ({"a.train.name": 'it\'s "é"'}, "'plain text'", '"it\'s \\"é\\""'),
-        ({"a.train.inner.y": [3]}, "[1, 2]", "[3]"),
-        ({"a.train.inner.x": None}, "x: 1", "x: null"),
-        ({"a.train.inner.x": True}, "x: 1", "x: true"),
-    ],
-)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_only_the_value_itself_changes(tmp_path, values, old, new, newline):
-    path = tmp_path / "params.yaml"
-    path.write_bytes(PARAMS.replace("\n", newline).encode())
-    assert write_values(tmp_path, values) == list(values)
-    assert path.read_bytes().decode() == PARAMS.replace(old, new).replace("\n", newline)
-    assert write_values(tmp_path, values) == []
-
-
-def test_several_values_change_at_once_and_equal_ones_do_not(tmp_path):
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    assert write_values(tmp_path, {"a.train.rate": 0.5, "a.train.name": "n", "a.train.inner.x": 1}) == [
-        "a.train.rate",
-        "a.train.name",
-    ]
-    assert (tmp_path / "params.yaml").read_text() == PARAMS.replace("1e-3", "0.5").replace("'plain text'", '"n"')
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("a.train.alias", "shares its value"),
-        ("a.train.other", "shares its value"),
-        ("a.train.rat", "is missing; add it"),
-    ],
-)
-def test_a_value_that_stands_elsewhere_is_left_alone(tmp_path, key, words):
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    with pytest.raises(TaskError, match=words):
-        write_values(tmp_path, {key: 6})
-    assert (tmp_path / "params.yaml").read_text() == PARAMS
-
-
-def test_every_value_of_the_repository_can_be_written(tmp_path):
-    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
-    text = (tmp_path / "params.yaml").read_text()
-    content = YAML(typ="safe", pure=True).load(text)
-    keys = [f"{task}.train.{key}" for task in content["tasks"] for key in leaves(content[task]["train"])]
-    assert write_values(tmp_path, dict.fromkeys(keys, "changed")) == keys
-    old, new = text.splitlines(), (tmp_path / "params.yaml").read_text().splitlines()
-    different = [b.split(":")[1] for a, b in zip(old, new, strict=True) if a != b]
-    assert different == [' "changed"'] * len(keys)
