@@ -62,6 +62,14 @@ def test_the_small_network_has_the_shapes_and_parameters_of_its_channels():
     assert count(model) == count(backbone_of(model)) + 16 * 5 + 5
 
 
+@pytest.mark.parametrize(("side", "convolutions"), [(63, 5), (31, 4), (7, 2)])
+def test_the_smallest_posters_of_a_network_are_told_where_they_are_smaller(side, convolutions):
+    channels = [4] * convolutions
+    assert build_network(Architecture("small_cnn", side, channels, 0.0), 2, None).output_shape == (None, 2)
+    with pytest.raises(TaskError, match=f"must have {side} pixels a side, but they have {side - 1}"):
+        build_network(Architecture("small_cnn", side - 1, channels, 0.0), 2, None)
+
+
 def test_the_large_network_is_efficientnetv2_b0_as_published(params):
     """About 5 s: 270 layers are built."""
     start_keras(params.trainer, 1)

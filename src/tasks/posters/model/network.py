@@ -37,7 +37,8 @@ class Architecture:
 def build_network(architecture: Architecture, n_labels: int, weights: Literal["imagenet"] | None) -> keras.Model:
     """(B, S, S, 3) pixels, uint8, to logits (B, K).
 
-    weights: what the backbone starts with; None is chance. Raises TaskError where they cannot be had.
+    weights: what the backbone starts with; None is chance. Raises TaskError where they cannot be had, or
+    where nothing would be left of the pixels.
     """
     keras = import_keras()
     layers = keras.layers
@@ -71,6 +72,12 @@ def backbone_of(model: keras.Model) -> Any:
 
 def _small_cnn(side: int, channels: Sequence[int]) -> keras.Model:
     """(B, S, S, 3) to (B, S / 2^(n + 1), ..., Cn): n convolutions, each halved, the first one twice."""
+    least = 2 ** (len(channels) + 1) - 1
+    if side < least:
+        raise TaskError(
+            f"posters.train.channels has {len(channels)} convolutions, for which posters must have {least} "
+            f"pixels a side, but they have {side}; take a convolution out or raise posters.prepare.image_size."
+        )
     keras = import_keras()
     layers = keras.layers
     inputs = seen = keras.Input((side, side, 3), name="scaled")
