@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import importlib
 import json
 import os
@@ -53,9 +55,8 @@ TASKS = tuple(dict.fromkeys(task for task, _ in CONFIGURATIONS.values()))
 
 def change_params(root: Path, changes: Mapping[str, Any]) -> None:
     """Set dotted keys in the params.yaml of `root`; None takes a key away."""
-    yaml = YAML(typ="safe", pure=True)
     path = root / "params.yaml"
-    content = yaml.load(path.read_text())
+    content = copy.deepcopy(_parse(path.read_text()))
     for dotted, value in changes.items():
         *parents, key = dotted.split(".")
         block = content
@@ -66,7 +67,14 @@ def change_params(root: Path, changes: Mapping[str, Any]) -> None:
         else:
             block[key] = value
     with path.open("w") as file:
-        yaml.dump(content, file)
+        YAML(typ="safe", pure=True).dump(content, file)
+
+
+@functools.lru_cache(maxsize=8)
+def _parse(text: str) -> dict[str, Any]:
+    # Hundreds of tests change a copy of the same file.
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return content
 
 
 def run_stages(jobs: list[tuple[str, str, Path]], **environment: str) -> dict[str, list[str]]:

@@ -23,11 +23,14 @@ def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
     card = read_card(paths.model, paths.task)
     answers: list[Inferred] = []
     for file in files:
+        if not file.is_file():
+            answers.append(_problem(str(file), "does not exist"))
+            continue
         try:
             table = read_csv(file, card.preprocessing["missing_values"])
             answers += _answer(paths, card, file, table, _find_columns(card, file, table))
         except (TaskError, OSError) as error:
-            answers.append(_problem(str(file), _reason(error)))
+            answers.append(_problem(str(file), _reason(error, file)))
     return answers
 
 
@@ -66,5 +69,8 @@ def _problem(source: str, reason: str) -> Inferred:
     return Inferred(source, {}, (), problem=reason)
 
 
-def _reason(error: TaskError | OSError) -> str:
-    return str(error) if isinstance(error, TaskError) else f"cannot be read ({error.strerror or error})"
+def _reason(error: TaskError | OSError, file: Path) -> str:
+    """What is wrong with the file, whose name stands before it already."""
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return str(error).removeprefix(str(file)).lstrip(" ,:").rstrip(".")

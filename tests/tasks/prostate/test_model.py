@@ -18,7 +18,7 @@ from tasks.prostate.model.architecture import build, network_input
 from tasks.prostate.model.losses import loss_function
 from tasks.prostate.model.scoring import gland_mask
 from tasks.prostate.train.augmentation import augment
-from tasks.prostate.train.fold import cosine, overlap_measure
+from tasks.prostate.train.fold import overlap_measure
 
 TRAINER = TrainerParams(
     device="cpu",
@@ -225,17 +225,6 @@ def test_brightness_changes_images_only():
     assert 0.6 <= brighter.min() < 0.7
     assert 1.3 < brighter.max() <= 1.4
     assert np.ptp(brighter, axis=(1, 2)).max() == 0
-
-
-def test_the_learning_rate_rises_and_falls():
-    rate = cosine(0.01, 0.1, 100)
-    rates = [rate(step) for step in range(100)]
-    assert rates[0] == pytest.approx(0.001)
-    assert max(rates) == rates[9] == rates[10] == pytest.approx(0.01)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx(0.005)
-    assert 0 < rates[-1] < 1e-5
-    assert cosine(0.01, 0.0, 1)(0) == 0.01
 
 
 def test_the_measure_is_dice_over_all_pixels():

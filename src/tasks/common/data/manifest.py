@@ -8,10 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.common.data.splits import SPLITS, SplitParams, assign_splits
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import new_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MANIFEST_FILE = "manifest.csv"
 
@@ -72,6 +76,14 @@ def split_examples(
         Example(id=ids[i], split=splits[i], label=labels[i], digest=digests[i], group=joined[i], source=sources[i])
         for i in range(len(labels))
     )
+
+
+def targets_of(examples: Sequence[Example], labels: Sequence[str], split: str) -> np.ndarray:
+    """(N,) int64: the place in `labels` of the label of each example of a split, in the manifest's order."""
+    import numpy as np
+
+    number_of = {label: number for number, label in enumerate(labels)}
+    return np.array([number_of[example.label] for example in examples if example.split == split], np.int64)
 
 
 def join_groups(digests: Sequence[str], groups: Sequence[str]) -> list[str]:

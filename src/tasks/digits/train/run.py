@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from tasks.common.data.manifest import Example, label_order, read_manifest
+from tasks.common.data.manifest import label_order, read_manifest, targets_of
 from tasks.common.data.shards import open_shard
 from tasks.common.learning.batches import Batches
 from tasks.common.learning.best import Best
@@ -73,7 +72,7 @@ def run(paths: TaskPaths, params: Params) -> None:
         def transform(images: np.ndarray, targets: np.ndarray, _: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
             return add_channel(normalise(images, mean, std)), targets
 
-        images, targets = open_shard(paths.prepared, "images", split), _targets(examples, labels, split)
+        images, targets = open_shard(paths.prepared, "images", split), targets_of(examples, labels, split)
         return Batches(images, targets, params.batch_size, seed, transform, params.data.num_workers)
 
     train, validation = batches("train", params.seed), batches("validation", None)
@@ -96,12 +95,6 @@ def run(paths: TaskPaths, params: Params) -> None:
             validation=best.validation(),
             key=key,
         )
-
-
-def _targets(examples: Sequence[Example], labels: Sequence[str], split: str) -> np.ndarray:
-    import numpy as np
-
-    return np.array([labels.index(example.label) for example in examples if example.split == split], np.int64)
 
 
 def _fit_torch(

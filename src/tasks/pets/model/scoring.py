@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.common.model.card import Card
 from tasks.common.model.device import Device, use_torch
+from tasks.common.model.pixels import normalise
 from tasks.common.model.torch_file import load_torch
 from tasks.common.stage.errors import TaskError
 
@@ -36,15 +37,6 @@ class Preprocessing:
     mean: tuple[float, float, float]
     """Of red, green and blue over the training split, from 0 to 255."""
     std: tuple[float, float, float]
-
-
-def normalise(images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """(B, S, S, 3) uint8 to (B, 3, S, S) float32, of mean 0 and deviation 1 in each channel of the training split."""
-    import numpy as np
-
-    mean, std = np.asarray(preprocessing.mean, np.float32), np.asarray(preprocessing.std, np.float32)
-    scaled = (images - mean) / std
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
 def architecture_of(params: Mapping[str, Any], image_size: int) -> Architecture:
@@ -86,7 +78,7 @@ def load_scorer(
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            logits = model(torch.from_numpy(normalise(images, preprocessing)).to(chosen))
+            logits = model(torch.from_numpy(normalise(images, preprocessing.mean, preprocessing.std)).to(chosen))
             return torch.softmax(logits.double(), dim=1).cpu().numpy()
 
     def score(images: np.ndarray) -> np.ndarray:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tasks.common.data.manifest import Example, label_order, read_manifest
+from tasks.common.data.manifest import label_order, read_manifest, targets_of
 from tasks.common.data.shards import open_shard
 from tasks.common.learning.batches import Batches
 from tasks.common.learning.card_of import write_model_card
+from tasks.common.learning.channels import channel_statistics
 from tasks.common.learning.checkpoints import checkpoints
 from tasks.common.learning.history import history
 from tasks.common.learning.measures import accuracy_measure
 from tasks.common.learning.stage_key import stage_key
 from tasks.common.learning.torch_loop import fit_torch
 from tasks.common.learning.trainer import DataParams, TrainerParams, start_torch
+from tasks.common.model.pixels import normalise
 from tasks.common.model.torch_file import save_torch
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import new_folder, read_json
 from tasks.common.stage.params import PARAMS_FILE, StageParams
 from tasks.common.stage.paths import TaskPaths
-from tasks.pets.model.scoring import MODEL_FILE, Preprocessing, architecture_of, normalise
+from tasks.pets.model.scoring import MODEL_FILE, Preprocessing, architecture_of
 from tasks.pets.train.augment import AugmentParams, augment
 
 if TYPE_CHECKING:
@@ -71,15 +72,15 @@ def run(paths: TaskPaths, params: Params) -> None:
         )
 
     def in_order(images: np.ndarray, targets: np.ndarray, _: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return normalise(images, preprocessing), targets
+        return normalise(images, preprocessing.mean, preprocessing.std), targets
 
     def augmented(
         images: np.ndarray, targets: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return normalise(augment(images, params.augment, random), preprocessing), targets
+        return normalise(augment(images, params.augment, random), preprocessing.mean, preprocessing.std), targets
 
     def batches(split: str) -> Batches:
-        images, targets = open_shard(paths.prepared, "images", split), _targets(examples, labels, split)
+        images, targets = open_shard(paths.prepared, "images", split), targets_of(examples, labels, split)
         seed, transform = (params.seed, augmented) if split == "train" else (None, in_order)
         return Batches(images, targets, params.batch_size, seed, transform, params.data.num_workers)
 
@@ -117,28 +118,7 @@ def run(paths: TaskPaths, params: Params) -> None:
 
 def _preprocessing(paths: TaskPaths) -> Preprocessing:
     """As prepare did it, with the colours of the training split."""
-    import numpy as np
-
     content = read_json(paths.prepared / "preprocessing.json", "prepare")
-    images = open_shard(paths.prepared, "images", "train")
-    # A channel at a time and exact: the whole split may be larger than memory allows in floating point.
-    counts = [np.zeros(256, np.int64) for _ in range(3)]
-    for image in images:
-        for channel in range(3):
-            counts[channel] += np.bincount(image[..., channel].ravel(), minlength=256)
-    values = np.arange(256)
-    means = [float(np.average(values, weights=count)) for count in counts]
-    deviations = [
-        float(np.sqrt(np.average((values - mean) ** 2, weights=count)))
-        for mean, count in zip(means, counts, strict=True)
-    ]
-    red, green, blue = means
-    # Grey or empty channels have no deviation to divide by.
-    red_std, green_std, blue_std = (max(deviation, 1.0) for deviation in deviations)
+    (red, green, blue), deviations = channel_statistics(open_shard(paths.prepared, "images", "train"))
+    red_std, green_std, blue_std = deviations
     return Preprocessing(content["image_size"], content["fit"], (red, green, blue), (red_std, green_std, blue_std))
-
-
-def _targets(examples: Sequence[Example], labels: Sequence[str], split: str) -> np.ndarray:
-    import numpy as np
-
-    return np.array([labels.index(example.label) for example in examples if example.split == split], np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from tasks.common.learning.batches import Batches
 from tasks.common.learning.checkpoints import checkpoints
 from tasks.common.learning.keras_loop import fit_keras
 from tasks.common.learning.measures import Measure
+from tasks.common.learning.schedule import cosine_schedule
 from tasks.common.learning.trainer import keras_policy, start_keras
 from tasks.common.model.keras_file import import_keras, save_keras
 from tasks.common.stage.files import write_json
@@ -62,7 +62,7 @@ def run(root: Path, arguments: dict[str, Any], out: Path) -> None:
             trainer=params.trainer,
             log_epoch=log_epoch,
             checkpoints=store.phase("network"),
-            learning_rate_at=cosine(params.learning_rate, params.warmup_share, steps),
+            learning_rate_at=cosine_schedule(params.learning_rate, params.warmup_share, steps),
         )
         save_keras(model, out / model_file(fold))
         write_json(out / "result.json", {"epochs": epochs, "best_epoch": best.epoch, "validation": best.validation()})
@@ -86,18 +86,6 @@ def overlap_measure() -> Measure:
         }
 
     return Measure(summarise, measure)
-
-
-def cosine(peak: float, warmup_share: float, steps: int) -> Callable[[int], float]:
-    """The learning rate of each step from 0: in a line up to the peak, then down half a cosine to nearly 0."""
-    warmup = round(warmup_share * steps)
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return peak * (step + 1) / warmup
-        return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-    return rate
 
 
 def _batches(prepared: Prepared, fold: str, part: Part, params: Params) -> Batches:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.common.model.card import Card
 from tasks.common.model.device import Device, use_torch
+from tasks.common.model.pixels import normalise
 from tasks.common.model.torch_file import load_torch
 from tasks.common.stage.errors import TaskError
 from tasks.retinopathy.model.network import build
@@ -31,14 +32,6 @@ class Scores:
 
 
 Score = Callable[["np.ndarray"], Scores]
-
-
-def normalise(images: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) float32, of mean 0 and deviation 1 in each channel of the training split."""
-    import numpy as np
-
-    scaled = (images.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
 def load_score(folder: Path, card: Card, device: Device, threads: int, batch_size: int) -> Score:

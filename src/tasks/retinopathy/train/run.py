@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
-from tasks.common.data.manifest import label_order, read_manifest
+from tasks.common.data.manifest import label_order, read_manifest, targets_of
 from tasks.common.data.shards import open_shard
 from tasks.common.learning.batches import Batches
 from tasks.common.learning.card_of import write_model_card
+from tasks.common.learning.channels import channel_statistics
 from tasks.common.learning.checkpoints import checkpoints
 from tasks.common.learning.history import history
 from tasks.common.learning.measures import Measure
+from tasks.common.learning.schedule import cosine_schedule
 from tasks.common.learning.stage_key import stage_key
 from tasks.common.learning.torch_loop import fit_torch
 from tasks.common.learning.trainer import DataParams, TrainerParams, start_torch
+from tasks.common.model.pixels import normalise
 from tasks.common.model.torch_file import save_torch
 from tasks.common.stage.files import new_folder, read_json
 from tasks.common.stage.params import StageParams
@@ -25,14 +27,13 @@ from tasks.common.stage.paths import TaskPaths
 from tasks.retinopathy.model.agreement import agreement
 from tasks.retinopathy.model.network import STAGES_OF_RESNET, Name, build
 from tasks.retinopathy.model.ordinal import decide, importance_weights, ordinal_loss
-from tasks.retinopathy.model.scoring import MODEL_FILE, normalise
+from tasks.retinopathy.model.scoring import MODEL_FILE
 from tasks.retinopathy.train.augment import Augmentation, augment
 from tasks.retinopathy.train.pretrained import Pretrained, load_pretrained
 
 if TYPE_CHECKING:
     import numpy as np
 
-_ROWS_AT_ONCE = 64
 
 Widths = list[Annotated[int, Field(ge=1, le=4096)]]
 
@@ -83,7 +84,7 @@ def run(paths: TaskPaths, params: Params) -> None:
                 images = augment(images, params.augmentation, rng)
             return normalise(images, mean, std), grades
 
-        images, grades = open_shard(paths.prepared, "photographs", split), _grades(examples, labels, split)
+        images, grades = open_shard(paths.prepared, "photographs", split), targets_of(examples, labels, split)
         return Batches(images, grades, params.batch_size, seed, transform, params.data.num_workers)
 
     train, validation = batches("train", params.seed), batches("validation", None)
@@ -126,34 +127,6 @@ def run(paths: TaskPaths, params: Params) -> None:
         )
 
 
-def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation, at least 1, of each channel of (N, H, W, C) uint8: exact, because from counts."""
-    import numpy as np
-
-    n_channels = images.shape[-1]
-    counts = np.zeros((n_channels, 256), np.int64)
-    for start in range(0, len(images), _ROWS_AT_ONCE):
-        rows = np.asarray(images[start : start + _ROWS_AT_ONCE])
-        for channel in range(n_channels):
-            counts[channel] += np.bincount(rows[..., channel].ravel(), minlength=256)
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    means = shares @ np.arange(256)
-    deviations = np.sqrt((shares * (np.arange(256) - means[:, None]) ** 2).sum(axis=1))
-    return means.tolist(), np.maximum(deviations, 1).tolist()
-
-
-def cosine_schedule(highest: float, warmup_share: float, n_steps: int) -> Callable[[int], float]:
-    """The learning rate of each step from 0: up along a line for the share given, then down along a cosine to 0."""
-    n_warmup = warmup_share * n_steps
-
-    def rate(step: int) -> float:
-        if step < n_warmup:
-            return highest * (step + 1) / (n_warmup + 1)
-        return highest * 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / (n_steps - n_warmup)))
-
-    return rate
-
-
 def grade_measure(n_grades: int) -> Measure:
     """`qwk`, `mae` and `accuracy` of the grades that logits (B, K - 1) decide for."""
     import numpy as np
@@ -166,9 +139,3 @@ def grade_measure(n_grades: int) -> Measure:
         return agreement(grades, decided, n_grades)
 
     return Measure(summarise, measure)
-
-
-def _grades(examples: Sequence[Any], labels: Sequence[str], split: str) -> np.ndarray:
-    import numpy as np
-
-    return np.array([labels.index(example.label) for example in examples if example.split == split], np.int64)
