@@ -34,6 +34,7 @@ GATED = "metrics:\n  'metrics.json:accuracy': {direction: higher, tolerance: 0.0
         ("tracking: {enabled: 'yes'}", "\"tracking.enabled\" is 'yes': input should be a valid boolean"),
         ("tracking: {url: x}", 'unknown key "tracking.url": did you mean "uri"?'),
         ("- a\n- b", "must hold keys and values, not list"),
+        ("metrics: {a: {beats: b}}", "\"metrics.a\" is {'beats': 'b'}: beats needs primary: true, and direction"),
     ],
 )
 def test_a_broken_settings_file_names_the_place(repository: Path, text: str, sentence: str) -> None:

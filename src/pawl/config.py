@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pawl.errors import InputError, nearest
 
@@ -48,6 +48,14 @@ class MetricRule(_Block):
     """Absolute difference, in the metric's own unit, up to which nothing changed."""
     primary: bool = False
     """Whether the gate is decided by it."""
+    beats: str | None = None
+    """Key of the same file, such as `majority_baseline_accuracy`, that it must be better than for the gate to open."""
+
+    @model_validator(mode="after")
+    def _beats_in_a_direction(self) -> Self:
+        if self.beats and not (self.primary and self.direction in ("higher", "lower")):
+            raise ValueError("beats needs primary: true, and direction: higher or lower, beside it")
+        return self
 
 
 class TrackingSettings(_Block):
@@ -157,7 +165,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         return f'unknown key "{dotted}": {nearest(location[-1], _known_keys(location[:-1]))}'
     value: Any = problem.get("input")
-    return f'"{dotted}" is {value!r}: {problem["msg"][0].lower()}{problem["msg"][1:]}.'
+    message = problem["msg"].removeprefix("Value error, ")
+    return f'"{dotted}" is {value!r}: {message[0].lower()}{message[1:]}.'
 
 
 def _known_keys(location: list[str]) -> list[str]:

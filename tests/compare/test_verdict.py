@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.compare.files import measured
-from pawl.compare.verdict import Rules, gate, headline, judge
+from pawl.compare.gate import gate
+from pawl.compare.verdict import Rules, headline, judge
 from pawl.config import Config, guess_direction, parse_config
 from pawl.schema import MetricComparison
 from tests.support.loop import measure
@@ -81,9 +82,45 @@ def test_a_task_that_nothing_touched_has_no_say_in_the_headline() -> None:
 def test_the_gate_never_passes_a_missing_or_broken_or_worse_number(base: object, head: object) -> None:
     metrics = (judged(base, head),)
     verdict, _ = headline(metrics, failed=[], changed=True, unchanged_paths=set())
-    passed, reason = gate(verdict, metrics, has_primary=True, unchanged_paths=set())
+    passed, reason = gate(verdict, metrics, Rules(None, parse_config(RULES, "test")), set())
     assert not passed
     assert "accuracy" in reason
+
+
+BEATS = "metrics:\n  '*:{key}': {{direction: {direction}, primary: true, beats: chance}}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "direction", "head", "chance", "reason"),
+    [
+        ("accuracy", "higher", 0.6, 0.5, "1 primary metric holds against base"),
+        ("accuracy", "higher", 0.5, 0.5, "a accuracy 0.5 does not beat chance, 0.5"),
+        ("accuracy", "higher", 0.4, 0.5, "a accuracy 0.4 does not beat chance, 0.5"),
+        ("cost", "lower", 4.0, 5.0, "1 primary metric holds against base"),
+        ("cost", "lower", 6.0, 5.0, "a cost 6 does not beat chance, 5"),
+        (
+            "accuracy",
+            "higher",
+            0.6,
+            math.nan,
+            "a accuracy has no chance beside it, which pawl.yaml says that it must beat",
+        ),
+        ("accuracy", "higher", 0.6, None, "a accuracy has no chance beside it, which pawl.yaml says that it must beat"),
+    ],
+)
+def test_the_gate_stays_shut_for_what_one_gets_without_a_model(
+    key: str, direction: str, head: float, chance: float | None, reason: str
+) -> None:
+    rules = Rules(None, parse_config(BEATS.format(key=key, direction=direction), "test"))
+    values: dict[tuple[str, str], object] = {("a/metrics.json", key): head}
+    if chance is not None:
+        values["a/metrics.json", "chance"] = chance
+    metrics = judge({where: (measured(value), measured(value)) for where, value in values.items()}, rules, set())
+    verdict, _ = headline(metrics, failed=[], changed=True, unchanged_paths=set())
+    passed, said = gate(verdict, metrics, rules, set())
+    assert said == reason
+    assert passed == ("holds" in reason)
+    assert gate(verdict, metrics, rules, {"a/metrics.json"})[0], "what a branch does not touch is not held against it"
 
 
 def names_of(*wheres: tuple[str, str]) -> list[str]:
@@ -107,7 +144,7 @@ def test_no_two_metrics_have_one_name(paths: set[str]) -> None:
 
 def test_nothing_primary_gates_nothing_and_says_so() -> None:
     metrics = judge({("m.json", "accuracy"): (measured(0.9), measured(0.1))}, Rules(None, Config()), set())
-    passed, reason = gate("worse", metrics, has_primary=False, unchanged_paths=set())
+    passed, reason = gate("worse", metrics, Rules(None, Config()), set())
     assert passed
     assert "no metric is marked primary in pawl.yaml" in reason
 

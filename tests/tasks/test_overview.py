@@ -182,6 +182,15 @@ def test_metrics_that_git_keeps_are_read_from_the_commit(repository, tmp_path):
     assert rows[1]["metrics"]["accuracy"] == 0.8
 
 
+def test_results_of_a_run_by_hand_are_not_taken_for_recorded_ones(repository, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(repository, root)
+    (root / "results/one/metrics.json").write_text('{"accuracy": 0.99}')
+    workspace, recorded = rows_of(root, "--task", "one", "-n", "1")
+    assert (workspace["metrics"]["accuracy"], workspace["state"]) == (0.99, "not of dvc.lock")
+    assert recorded["state"] != "not of dvc.lock"
+
+
 def test_csv_has_one_line_a_row_with_numbers_in_full(repository):
     lines = list(csv.DictReader(io.StringIO(overview(repository, "--csv", "--all-branches", "--all-tags").stdout)))
     rows = rows_of(repository, "--all-branches", "--all-tags")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pawl.compare.gate import gate
 from pawl.compare.results import SideFiles, confusions, curves, metric_values
-from pawl.compare.verdict import Rules, gate, headline, judge
+from pawl.compare.verdict import Rules, headline, judge
 from pawl.pipeline.project import Project, stage_name
 from pawl.schema import MAX_CHANGES, MAX_CURVES, MAX_METRICS, Comparison, ParamChange, Plan, StagePlan, Stages
 
@@ -23,7 +24,7 @@ def compare(plan: Plan, stages: Stages, head: Project, base: Project | None, rul
     failed = [stage.name for stage in stages.failed("head")]
     changed = bool(plan.removed_stages) or any(_differs(stage) for stage in plan.stages)
     verdict, sentence = headline(metrics, failed=failed, changed=changed, unchanged_paths=unchanged)
-    passed, reason = gate(verdict, metrics, has_primary=rules.has_primary, unchanged_paths=unchanged)
+    passed, reason = gate(verdict, metrics, rules, unchanged)
     params = param_changes(base_files.params() if base_files else {}, head_files.params())
     drawn, tables = curves(base_files, head_files), confusions(base_files, head_files)
     notes = [*plan.notes, *_shortened(metrics, params, drawn, tables)]

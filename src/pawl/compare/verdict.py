@@ -128,31 +128,6 @@ def describe(metric: MetricComparison) -> str:
     return f"{metric.name} {metric.base.value:.4g} → {metric.head.value:.4g} ({change})"
 
 
-def gate(
-    verdict: Headline, metrics: tuple[MetricComparison, ...], *, has_primary: bool, unchanged_paths: set[str]
-) -> tuple[bool, str]:
-    """Whether the branch may go in, and one line saying why. A missing, NaN or infinite primary metric never passes.
-
-    A primary metric that base does not have yet has nothing to fall behind; one that head lost fails the gate.
-    """
-    if verdict == "failed":
-        return False, "a stage of head failed, so there are no results to judge"
-    if verdict == "unchanged":
-        return True, "nothing that a result follows from differs from base"
-    if not has_primary:
-        return True, "no metric is marked primary in pawl.yaml, so nothing is gated"
-    primary = [metric for metric in metrics if metric.primary]
-    if not primary:
-        return False, "pawl.yaml marks a primary metric, but no stage produced one"
-    for metric in primary:
-        if metric.verdict == "worse":
-            return False, f"{describe(metric)} is worse than base beyond the tolerance of {metric.tolerance:g}"
-        new = metric.base.state == "missing" and metric.head.state == "ok"
-        if metric.verdict == "not comparable" and not new and metric.path not in unchanged_paths:
-            return False, f"{metric.name} cannot be compared: {metric.reason}"
-    return True, f"{len(primary)} primary {'metric holds' if len(primary) == 1 else 'metrics hold'} against base"
-
-
 def _names(wheres: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """A short name for each (file, key): as much of the file's path as tells it from the other files, and the key."""
     paths = list(dict.fromkeys(path for path, _ in wheres))

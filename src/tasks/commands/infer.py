@@ -22,7 +22,7 @@ _BAR_CHARACTERS = 24
 
 
 def infer(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task that params.yaml lists, such as pets.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task with a block in params.yaml, such as pets.")],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="What the task's model takes, such as photos.")
     ],

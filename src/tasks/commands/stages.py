@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from tasks.commands.parameters import parameter_lines
 from tasks.common.stage.paths import find_root
 
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task that params.yaml lists, such as digits.")]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task with a block in params.yaml, such as digits.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(

@@ -17,9 +17,11 @@ EXIT_INTERRUPTED = 130
 
 
 def tune(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task that params.yaml lists, such as digits.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task with a block in params.yaml, such as digits.")],
     trials: Annotated[int, typer.Option("--trials", min=1, help="Trials that the study is to have in all.")] = 30,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="Begin no trial after this time.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0, help="Begin no batch of trials after this time.")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at once, each a process.")] = 1,
     write: Annotated[bool, typer.Option("--write", help="Set the best values in params.yaml.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the trials as JSON.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ LOCK_FILE = "dvc.lock"
 MAX_VALUES = 10_000
 MAX_BYTES = 5_000_000
 
-State = Literal["", "not run", "not here (dvc fetch)", "of other parameters", "cannot be read"]
+State = Literal["", "not run", "not here (dvc fetch)", "of other parameters", "not of dvc.lock", "cannot be read"]
 Scalar = str | int | float | bool | None
 
 
@@ -34,7 +35,10 @@ class Row:
     """Value by key without the task, such as `train.C`; lists as JSON."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     state: State = ""
-    """Why there are no metrics; `of other parameters`: dvc.lock was not brought up to date with params.yaml."""
+    """Why there are no metrics, or whose they are.
+
+    `of other parameters`: dvc.lock was not brought up to date with params.yaml. `not of dvc.lock`: of a run by hand.
+    """
 
 
 class _UnreadableError(Exception):
@@ -79,6 +83,7 @@ def _row(
     content = contents.in_commit(commit, path)
     if content is None and digest is None:
         return Row(commit, task, flat, state="not run")
+    is_other = content is not None and digest not in (None, hashlib.md5(content, usedforsecurity=False).hexdigest())
     if content is None:
         content = contents.in_cache(digest or "")
     if content is None:
@@ -87,8 +92,9 @@ def _row(
         metrics = _numbers(content)
     except _UnreadableError:
         return Row(commit, task, flat, state="cannot be read")
-    stale = not _is_of(task, params, entries)
-    return Row(commit, task, flat, metrics, "of other parameters" if stale else "")
+    if is_other:
+        return Row(commit, task, flat, metrics, "not of dvc.lock")
+    return Row(commit, task, flat, metrics, "" if _is_of(task, params, entries) else "of other parameters")
 
 
 def _load_yaml(content: bytes | None) -> Mapping[str, Any]:

@@ -103,19 +103,29 @@ def test_imagenet_weights_of_the_small_network_are_refused(params):
         Params.model_validate(params.model_dump() | {"weights": "imagenet"})
 
 
-@pytest.mark.parametrize("weights", ["none", "balanced"])
-def test_eight_posters_are_learned_by_heart(eight, params, tmp_path, weights):
+@pytest.mark.parametrize(
+    ("architecture", "weights", "learning_rate", "epochs"),
+    [
+        (SMALL, "none", 0.01, 60),
+        (SMALL, "balanced", 0.01, 60),
+        (Architecture("efficientnetv2_b0", 32, (), 0.0), "none", 0.003, 30),
+    ],
+    ids=["small", "small balanced", "large"],
+)
+def test_eight_posters_are_learned_by_heart(eight, params, tmp_path, architecture, weights, learning_rate, epochs):
+    """The large network takes about 50 s, nearly all of it the tracing."""
+    import_keras().utils.set_random_seed(0)
     batches = Batches(*eight, 8)
     positive = balancing_weights(eight[1]) if weights == "balanced" else None
     history = []
     fit_keras(
-        build_network(SMALL, 3, None),
-        import_keras().optimizers.Adam(0.01),
+        build_network(architecture, 3, None),
+        import_keras().optimizers.Adam(learning_rate),
         batches,
         batches,
         loss=sigmoid_cross_entropy(positive),
         measure=genre_measure(),
-        epochs=60,
+        epochs=epochs,
         trainer=params.trainer,
         log_epoch=history.append,
         checkpoints=PhaseCheckpoints(tmp_path, "test"),

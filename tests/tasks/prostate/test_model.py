@@ -137,10 +137,10 @@ def learn(architecture: str, loss: str, folder, steps: int, focus: float = 4 / 3
 def test_every_loss_learns_eight_slices_by_heart(tmp_path, loss):
     """About 3 s each: the network is traced anew for each loss.
 
-    Focal Tversky is the 0.75th power of Tversky, so that it falls by 5.6 where Tversky falls by 10.
+    Focal Tversky is the 0.75th power of Tversky, so that it falls more slowly.
     """
-    history = learn("unet", loss, tmp_path, 40)
-    assert history[-1]["train/loss"] < history[0]["train/loss"] / (5.6 if loss == "focal_tversky" else 10)
+    history = learn("unet", loss, tmp_path, 80 if loss == "focal_tversky" else 40)
+    assert history[-1]["train/loss"] < history[0]["train/loss"] / 10
     assert history[-1]["train/dice"] > 0.98
     assert history[-1]["train/dice"] == pytest.approx(2 / (1 + 1 / history[-1]["train/iou"]))
 

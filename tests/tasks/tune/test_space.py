@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from tasks.tune.space import (
     to_values,
     with_values,
 )
-from tests.tasks.checkouts import change_params
+from tests.tasks.checkouts import REPOSITORY, TASKS, change_params
 from tests.tasks.tune.studies import tasks, tune_block
 
 
@@ -56,6 +58,13 @@ def test_a_block_that_is_no_search_is_one_sentence(root, block, words):
     with pytest.raises(TaskError) as caught:
         read_space(root, "tabular", Params)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_of_the_repository_has_a_space_around_what_it_is_trained_with(task):
+    params = importlib.import_module(f"tasks.{task}.train.run").Params
+    tune, block = read_space(REPOSITORY, task, params)
+    assert to_suggestion(tune, block) is not None
 
 
 def test_an_unknown_task_is_one_sentence(root):

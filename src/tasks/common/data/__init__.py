@@ -1,1 +1,1 @@
-"""Needed by every stage after fetch: tables, manifests, splits."""
+"""Needed by prepare, train and evaluate: tables, manifests, splits."""

@@ -38,7 +38,7 @@ class Card(BaseModel):
     validation: dict[str, float]
     """What that epoch measured on the validation split."""
     stage_key: str | None
-    """DVC's run-cache key of the stage that trained it; None outside a DVC repository."""
+    """DVC's run-cache key of the stage that trained it; None outside a DVC repository and for values set by hand."""
     data_digest: str
     """SHA-256 of the manifest it was trained with."""
 
