@@ -24,7 +24,7 @@ def list_tasks() -> None:
     for name in (*run, *others):
         summary = _summary(root / "src" / "tasks" / name / "__init__.py")
         typer.echo(
-            f"{name:<{width}}  {summary}{' (not in `tasks`: by hand or by --set only)' if name in others else ''}"
+            f"{name:<{width}}  {summary}{' (not in `tasks`)' if name in others else ''}"
         )
 
 
