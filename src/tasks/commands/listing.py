@@ -23,9 +23,7 @@ def list_tasks() -> None:
     width = max(len(name) for name in (*run, *others))
     for name in (*run, *others):
         summary = _summary(root / "src" / "tasks" / name / "__init__.py")
-        typer.echo(
-            f"{name:<{width}}  {summary}{' (not in `tasks`)' if name in others else ''}"
-        )
+        typer.echo(f"{name:<{width}}  {summary}{' (not in `tasks`)' if name in others else ''}")
 
 
 def _summary(path: Path) -> str:
