@@ -108,8 +108,10 @@ def test_the_sample_is_the_same_each_time_and_colour_tells_nothing(tmp_path):
 
     write_sample(tmp_path / "a", 400, 260, 1)
     write_sample(tmp_path / "b", 20, 20, 1)
+    write_sample(tmp_path / "c", 20, 20, 2)
     for name in ("train/Dog/3.jpg", "test/Cat/5.jpg"):
-        assert file_digest(tmp_path / "a" / name) == file_digest(tmp_path / "b" / name)
+        one, again, other = (file_digest(tmp_path / folder / name) for folder in "abc")
+        assert one == again != other
     moments: dict[str, list[np.ndarray]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
     for part in moments:
