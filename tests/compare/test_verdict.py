@@ -123,6 +123,13 @@ def test_the_gate_stays_shut_for_what_one_gets_without_a_model(
     assert gate(verdict, metrics, rules, {"a/metrics.json"})[0], "what a branch does not touch is not held against it"
 
 
+def test_primary_metrics_come_first_and_those_that_are_only_described_last() -> None:
+    keys = ("rows", "cost", "n", "accuracy", "speed_loss")
+    values = {("m.json", key): (measured(1.0), measured(2.0)) for key in keys}
+    ordered = [metric.key for metric in judge(values, Rules(None, parse_config(RULES, "test")), set())]
+    assert ordered == ["accuracy", "cost", "speed_loss", "rows", "n"]
+
+
 def names_of(*wheres: tuple[str, str]) -> list[str]:
     metrics = judge({where: (measured(1.0), measured(2.0)) for where in wheres}, Rules(None, Config()), set())
     named = {(metric.path, metric.key): metric.name for metric in metrics}

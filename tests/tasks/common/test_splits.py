@@ -37,10 +37,11 @@ def test_the_order_of_the_examples_does_not_matter(rows, random):
     assert found == expected
 
 
-@given(st.integers(3, 40), fractions, fractions)
-def test_a_label_with_three_groups_is_in_every_split(n_groups, validation, test):
+@given(st.lists(st.integers(1, 50), min_size=3, max_size=40), fractions, fractions)
+def test_a_label_with_three_groups_is_in_every_split(sizes, validation, test):
     params = replaced(validation_fraction=validation, test_fraction=test, seed=0)
-    assert set(assign_splits(["x"] * n_groups, [str(i) for i in range(n_groups)], params)) == set(SPLITS)
+    groups = [str(group) for group, size in enumerate(sizes) for _ in range(size)]
+    assert set(assign_splits(["x"] * len(groups), groups, params)) == set(SPLITS)
 
 
 def test_every_label_is_cut_by_the_fractions():
