@@ -10,7 +10,7 @@ from tests.support.repositories import commit, git
 def test_a_push_to_main_is_measured_against_what_was_there_before(world: World) -> None:
     before = git(world.work, "rev-parse", "main")
     world.github.add_pull_request(SLUG, 7)
-    after = commit(world.work, "Raise the rate", {"params.yaml": RATE.format("2.0")})
+    after = commit(world.work, "Raise the rate", {"params.yaml": RATE.format("1.5")})
     world.push_main()
     event = {"before": before, "after": after, "ref": "refs/heads/main", "repository": REPOSITORY}
     run = world.run("push", event, "runner-1")

@@ -21,7 +21,7 @@ def all_keys(*, with_search_spaces: bool = False) -> Iterator[tuple[str, Any, in
     text = (REPOSITORY / "params.yaml").read_text()
     # The round-trip loader knows the lines, and which blocks are values on one line.
     content, values = YAML().load(text), YAML(typ="safe", pure=True).load(text)
-    for task in TASKS:
+    for task in (name for name in values if name != "tasks"):
         for stage in values[task]:
             if stage != "tune" or with_search_spaces:
                 yield from _walk(content[task][stage], values[task][stage], f"{task}.{stage}.")
