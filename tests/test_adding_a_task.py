@@ -118,7 +118,7 @@ def test_the_model_is_as_good_as_the_page_says_and_judged(followed: Followed) ->
     assert comparison.gate_passed
     [accuracy] = [metric for metric in comparison.metrics if metric.name == "wine accuracy"]
     assert accuracy.primary
-    assert accuracy.head.value == metrics["accuracy"]
+    assert accuracy.head == metrics["accuracy"]
     seen = next(
         found["text"] for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8")) if found["language"] == "text"
     )

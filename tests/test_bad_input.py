@@ -94,7 +94,7 @@ def test_a_whole_number_stays_one(tmp_path: Path, value: str) -> None:
 def test_overrides_are_measured_beside_the_workspace(repository: Path) -> None:
     measured = measure(repository, base="HEAD", overrides=("train.rate=3.0",))
     accuracy = measured.metric("accuracy")
-    assert (accuracy.base.value, accuracy.head.value) == (0.6, 0.8)
+    assert (accuracy.base, accuracy.head) == (0.6, 0.8)
     assert (repository / "params.yaml").read_text() == FILES["params.yaml"]
     assert not (repository / "dvc.lock").exists()
     write(repository, {"params.yaml": "train:\n  rate: 9.0\n"})
@@ -134,7 +134,7 @@ def test_a_dirty_worktree_is_refused_or_said(repository: Path) -> None:
     assert "params.yaml has uncommitted changes" in done.stderr
     assert "--allow-dirty" in done.stderr
     measured = measure(repository, allow_dirty=True)
-    assert measured.metric("accuracy").head.value == 1.0
+    assert measured.metric("accuracy").head == 1.0
     assert "belong to no commit" in measured.comparison.notes[0]
 
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
 from pawl.pipeline.environment import describe_machine
-from pawl.schema import Comparison, Measured, Plan, Series, Stages, Tracking
+from pawl.schema import Comparison, Plan, Rate, Series, Stages, Tracking
 from tests.support.repositories import branch, pawl
 
 FILES: dict[str, type[BaseModel]] = {
@@ -58,17 +58,17 @@ def dvc_metrics(checkout: Path) -> dict[str, float]:
 @pytest.mark.parametrize(
     "hostile",
     [
-        {"value": float("nan"), "state": "ok"},
-        {"value": float("inf"), "state": "ok"},
-        {"value": "1", "state": "ok"},
-        {"value": True, "state": "ok"},
-        {"value": 1.0, "state": "fine"},
-        {"value": 1.0, "state": "ok", "more": 1},
+        {"per_hour": float("nan"), "currency": "EUR"},
+        {"per_hour": float("inf"), "currency": "EUR"},
+        {"per_hour": "1", "currency": "EUR"},
+        {"per_hour": True, "currency": "EUR"},
+        {"per_hour": 1.0, "currency": None},
+        {"per_hour": 1.0, "currency": "EUR", "more": 1},
     ],
 )
 def test_what_is_not_exactly_a_record_is_refused(hostile: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Measured.model_validate_json(json.dumps(hostile))
+        Rate.model_validate_json(json.dumps(hostile))
 
 
 def test_texts_and_lists_have_bounds() -> None:

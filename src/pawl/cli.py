@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from pawl.commands import judging, noise
+from pawl.commands.opening import choices, opened, print_json, reports_of
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
-from pawl.options import AllowDirty, Base, ConfigFile, Everything, Folder, Force, Jobs, Json, NoRemote, Reports, Sets
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from pawl.schema import Plan
-    from pawl.session import Choices, Session
-
-HERE = Path()
+from pawl.options import (
+    HERE,
+    AllowDirty,
+    Base,
+    ConfigFile,
+    Everything,
+    Folder,
+    Force,
+    Jobs,
+    Json,
+    NoRemote,
+    Reports,
+    Rescore,
+    Sets,
+)
 
 app = typer.Typer(
     name="pawl",
@@ -66,10 +73,10 @@ def plan(
     from pawl.session import exclusive, open_session
     from pawl.steps import plan_step
 
-    choices = _choices(folder, base, sets, config, reports, no_remote, allow_dirty)
+    chosen = choices(folder, base, sets, config, reports, no_remote, allow_dirty)
     with exclusive(folder):
-        made, _, _ = plan_step(open_session(choices), everything=everything, force=force)
-    _print_json(made) if as_json else show_plan(made)
+        made, _, _ = plan_step(open_session(chosen), everything=everything, force=force)
+    print_json(made) if as_json else show_plan(made)
 
 
 @app.command(epilog="Example: pawl plan && pawl reproduce")
@@ -80,6 +87,7 @@ def reproduce(
     no_remote: NoRemote = False,
     allow_dirty: AllowDirty = False,
     jobs: Jobs = None,
+    rescore: Rescore = False,
     as_json: Json = False,
 ) -> None:
     """Carry out plan.json: restore results by key, run what nobody has run, on head and on base."""
@@ -88,36 +96,19 @@ def reproduce(
     from pawl.session import exclusive, open_session, read_file
     from pawl.steps import plan_step, reproduce_step
 
-    choices = _choices(folder, None, None, config, reports, no_remote, allow_dirty)
+    chosen = choices(folder, None, None, config, reports, no_remote, allow_dirty)
     with exclusive(folder):
-        written = read_file(_reports(choices), "plan.json", Plan, "pawl plan")
-        session = open_session(choices, made=written)
+        written = read_file(reports_of(chosen), "plan.json", Plan, "pawl plan")
+        session = open_session(chosen, made=written)
         made, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch)
+        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore)
     if as_json:
-        _print_json(stages)
+        print_json(stages)
     if stages.failed("head"):
         raise typer.Exit(EXIT_STAGE)
 
 
-@app.command(epilog="Example: pawl compare --json")
-def compare(
-    folder: Folder = HERE,
-    config: ConfigFile = None,
-    reports: Reports = None,
-    allow_dirty: AllowDirty = False,
-    as_json: Json = False,
-) -> None:
-    """Judge the results of head against base's, metric by metric."""
-    from pawl.console import show_comparison
-    from pawl.schema import Stages
-    from pawl.session import read_file
-    from pawl.steps import compare_step
-
-    session, made = _opened(folder, config, reports, allow_dirty)
-    stages = read_file(session.reports, "stages.json", Stages, "pawl reproduce")
-    comparison = compare_step(session, made, stages)
-    _print_json(comparison) if as_json else show_comparison(comparison)
+app.command(epilog=judging.COMPARE_EXAMPLE)(judging.compare)
 
 
 @app.command(epilog="Example: MLFLOW_TRACKING_URI=https://mlflow.example.com pawl track")
@@ -134,12 +125,12 @@ def track(
     from pawl.session import read_file
     from pawl.steps import track_step
 
-    session, _ = _opened(folder, config, reports, allow_dirty)
+    session, _ = opened(folder, config, reports, allow_dirty)
     stages = read_file(session.reports, "stages.json", Stages, "pawl reproduce")
     comparison = read_file(session.reports, "comparison.json", Comparison, "pawl compare")
     tracking = track_step(session, stages, comparison, say)
     if as_json:
-        _print_json(tracking)
+        print_json(tracking)
 
 
 @app.command(epilog="Example: pawl report --reports reports")
@@ -154,7 +145,7 @@ def report(
     from pawl.schema import Comparison, Plan, Stages, Tracking
     from pawl.session import read_file
 
-    place = _reports(_choices(folder, None, None, None, reports, False, False))
+    place = reports_of(choices(folder, None, None, None, reports, False, False))
     made = read_file(place, "plan.json", Plan, "pawl plan")
     stages = read_file(place, "stages.json", Stages, "pawl reproduce") if (place / "stages.json").exists() else None
     comparison = read_file(place, "comparison.json", Comparison, "pawl compare")
@@ -163,17 +154,7 @@ def report(
     say(f"report: {place / 'report.md'} and {place / 'report.html'}")
 
 
-@app.command(epilog="Example: pawl gate || echo 'do not merge'")
-def gate(folder: Folder = HERE, reports: Reports = None) -> None:
-    """Exit 0 where the branch may go in, 1 where it may not, with one line saying why."""
-    from pawl.schema import Comparison
-    from pawl.session import read_file
-
-    place = _reports(_choices(folder, None, None, None, reports, False, False))
-    comparison = read_file(place, "comparison.json", Comparison, "pawl compare")
-    typer.echo(f"{'pass' if comparison.gate_passed else 'fail'}: {comparison.gate_reason}")
-    if not comparison.gate_passed:
-        raise typer.Exit(EXIT_GATE)
+app.command(epilog=judging.GATE_EXAMPLE)(judging.gate)
 
 
 @app.command(epilog="Example: GITHUB_TOKEN=... pawl comment --repository-slug acme/ct --pull-request 7")
@@ -189,7 +170,7 @@ def comment(
     """Post report.md as the one sticky comment of the pull request, and the verdict as a commit status."""
     from pawl.publish.step import publish
 
-    place = _reports(_choices(folder, None, None, None, reports, False, False))
+    place = reports_of(choices(folder, None, None, None, reports, False, False))
     publish(place, slug=slug, pull_request=pull_request, commit=commit, via=via, status=status)
 
 
@@ -205,6 +186,7 @@ def run(
     everything: Everything = False,
     force: Force = False,
     jobs: Jobs = None,
+    rescore: Rescore = False,
     pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -214,20 +196,23 @@ def run(
     from pawl.session import exclusive, open_session
     from pawl.steps import compare_step, plan_step, reproduce_step, track_step
 
-    choices = _choices(folder, base, sets, config, reports, no_remote, allow_dirty)
+    chosen = choices(folder, base, sets, config, reports, no_remote, allow_dirty)
     with exclusive(folder):
-        session = open_session(choices)
+        session = open_session(chosen)
         made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch)
+        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore)
         comparison = compare_step(session, made, stages)
         tracking = track_step(session, stages, comparison, say)
         drawn = pictures and comparison.verdict != "unchanged"
         write_reports(session.reports, made, stages, comparison, tracking, pictures=drawn)
-    _print_json(comparison) if as_json else show_comparison(comparison, session.reports)
+    print_json(comparison) if as_json else show_comparison(comparison, session.reports)
     if comparison.verdict == "failed":
         raise typer.Exit(EXIT_STAGE)
     if not comparison.gate_passed:
         raise typer.Exit(EXIT_GATE)
+
+
+app.command(epilog=noise.EXAMPLE)(noise.noise)
 
 
 def main() -> NoReturn:
@@ -257,40 +242,3 @@ def _told(message: str, code: int) -> int:
         traceback.print_exc()
     typer.echo(f"pawl: {message}", err=True)
     return code
-
-
-def _choices(
-    folder: Path,
-    base: str | None,
-    sets: list[str] | None,
-    config: Path | None,
-    reports: Path | None,
-    no_remote: bool,
-    allow_dirty: bool,
-) -> Choices:
-    from pawl.session import Choices
-
-    return Choices(folder.absolute(), base, tuple(sets or ()), config, reports, not no_remote, allow_dirty)
-
-
-def _reports(choices: Choices) -> Path:
-    """Where the JSON files are: the folder given, else `reports/` of the DVC repository."""
-    if choices.reports is not None:
-        return choices.reports.absolute()
-    from pawl.pipeline.project import dvc_root
-
-    return dvc_root(choices.folder) / "reports"
-
-
-def _opened(folder: Path, config: Path | None, reports: Path | None, allow_dirty: bool) -> tuple[Session, Plan]:
-    """The session of a plan that is already written, and the plan."""
-    from pawl.schema import Plan
-    from pawl.session import open_session, read_file
-
-    choices = _choices(folder, None, None, config, reports, False, allow_dirty)
-    made = read_file(_reports(choices), "plan.json", Plan, "pawl plan")
-    return open_session(choices, made=made), made
-
-
-def _print_json(value: BaseModel) -> None:
-    typer.echo(value.model_dump_json(indent=1))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pawl.errors import InputError, nearest
 
@@ -44,8 +44,10 @@ class MetricRule(_Block):
 
     direction: Direction | None = None
     """Which way is better; None: guessed from the name."""
-    tolerance: float = Field(default=0.0, ge=0)
-    """Absolute difference, in the metric's own unit, up to which nothing changed."""
+    tolerance: float | None = Field(default=None, ge=0)
+    """Absolute difference, in the metric's own unit, that does not matter; None: none is named."""
+    non_inferiority: bool = False
+    """Whether the gate demands to be shown that a loss, if any, is smaller than the tolerance."""
     primary: bool = False
     """Whether the gate is decided by it."""
     beats: str | None = None
@@ -55,6 +57,12 @@ class MetricRule(_Block):
     def _beats_in_a_direction(self) -> Self:
         if self.beats and not (self.primary and self.direction in ("higher", "lower")):
             raise ValueError("beats needs primary: true, and direction: higher or lower, beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _inferior_by_how_much(self) -> Self:
+        if self.non_inferiority and not (self.primary and self.tolerance):
+            raise ValueError("non_inferiority needs primary: true, and a tolerance above 0, beside it")
         return self
 
 
@@ -77,6 +85,29 @@ class Resources(_Block):
     """None: one, where the machine has any."""
 
 
+class NoiseSettings(_Block):
+    """What `pawl noise` varies, and where it writes what came of it."""
+
+    seeds: list[str] = Field(default_factory=lambda: ["*:*train*seed*"])
+    """Patterns (as in a shell) over `file:dotted.key` of the parameters that stages read."""
+    file: str = Field(default="noise.json", pattern=r"\.json$")
+    """Path below the folder of `dvc.yaml`."""
+
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError("it must lie below the folder of dvc.yaml")
+        return path
+
+
+class Cost(_Block):
+    """What the machine costs."""
+
+    per_hour: float = Field(ge=0)
+    currency: str = Field(default="EUR", max_length=20)
+
+
 class Config(_Block):
     """Everything in `pawl.yaml`, with the defaults that an absent file means."""
 
@@ -84,6 +115,14 @@ class Config(_Block):
     """The branch that pull requests are measured against."""
     metrics: dict[str, MetricRule] = Field(default_factory=dict)
     """Patterns (as in a shell) over `path:key`, such as `results/*/metrics.json:accuracy`; the first match counts."""
+    predictions: list[str] = Field(default_factory=lambda: ["*predictions.parquet"])
+    """Patterns (as in a shell) over the outputs that hold a prediction for each test example."""
+    manifests: list[str] = Field(default_factory=lambda: ["*manifest.csv"])
+    """Likewise for the tables that list the examples of a data set."""
+    models: list[str] = Field(default_factory=lambda: ["models/*", "model/*", "model.*", "*/model.*"])
+    """Likewise for the models: what reads one judges it, and is run again with base's by --rescore."""
+    noise: NoiseSettings = NoiseSettings()
+    cost: Cost | None = None
     tracking: TrackingSettings = TrackingSettings()
     stage_environment: list[str] = Field(default_factory=list)
     """Variables that look like secrets and that stages are given all the same."""
@@ -170,5 +209,11 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    models: dict[str, type[BaseModel]] = {"metrics": MetricRule, "resources": Resources, "tracking": TrackingSettings}
+    models: dict[str, type[BaseModel]] = {
+        "metrics": MetricRule,
+        "resources": Resources,
+        "tracking": TrackingSettings,
+        "noise": NoiseSettings,
+        "cost": Cost,
+    }
     return list((models[location[0]] if location else Config).model_fields)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.schema import Comparison, Measured, Plan
+from pawl.schema import Comparison, MetricComparison, Plan, PredictionsComparison
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pawl.pipeline.progress import Progress
 
+_MOST_ROWS = 60
+_SEED_LUCK = "The luck of the seed, by which another training of the same would differ, is in no prediction file."
 _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if code != 9}
 
 
@@ -83,7 +85,11 @@ def show_plan(plan: Plan) -> None:
 def show_comparison(comparison: Comparison, reports: Path | None = None) -> None:
     """The verdict, the judged metrics as a table where any differs, what the gate says, and where the report is."""
     if comparison.metrics and comparison.verdict != "unchanged":
-        _print(_metrics_table(comparison))
+        names = f"base {comparison.base.commit[:7]}", f"head {comparison.head.commit[:7]}"
+        shown = [m for m in comparison.metrics if m.primary or _tells(m)]
+        _print(_metrics_table(shown or comparison.metrics, *names))
+        if shown and len(shown) < len(comparison.metrics):
+            _print(f"{len(comparison.metrics) - len(shown)} more without measurable change, or only described")
         if any(metric.primary for metric in comparison.metrics):
             _print("* primary: the gate is decided by it")
     lines = [
@@ -97,23 +103,45 @@ def show_comparison(comparison: Comparison, reports: Path | None = None) -> None
         print(line.translate(_CONTROL))  # noqa: T201
 
 
-def _metrics_table(comparison: Comparison) -> Table:
+def show_predictions_comparison(found: PredictionsComparison) -> None:
+    """Two prediction files: every metric with its interval, and the verdict."""
+    if found.metrics:
+        _print(_metrics_table(found.metrics, "base", "head", with_methods=True))
+        if any(metric.primary for metric in found.metrics):
+            _print("* primary: the verdict rests on it. Intervals are of head - base, at 95 %.")
+    _print("", found.headline, _SEED_LUCK)
+
+
+def _metrics_table(metrics: Sequence[MetricComparison], base: str, head: str, *, with_methods: bool = False) -> Table:
     from rich.text import Text
 
-    table = _table(
-        "metric", f"base {comparison.base.commit[:7]}", f"head {comparison.head.commit[:7]}", "difference", "verdict"
-    )
-    judged = [metric for metric in comparison.metrics if metric.primary or metric.direction != "none"]
-    for metric in (judged or comparison.metrics)[:60]:
-        change = "" if metric.difference is None else f"{metric.difference:+.4g}"
-        name = f"{metric.name}{' *' if metric.primary else ''}"
-        row = (name, _shown(metric.base), _shown(metric.head), change, metric.verdict)
+    last = ("by",) if with_methods else ()
+    table = _table("metric", base, head, "difference", "95 % interval", "p", "verdict", *last)
+    judged = [metric for metric in metrics if metric.primary or metric.direction != "none"]
+    for metric in (judged or metrics)[:_MOST_ROWS]:
+        sides = (_shown(metric.base, metric.base_state), _shown(metric.head, metric.head_state))
+        row = (
+            f"{metric.name}{' *' if metric.primary else ''}",
+            *sides,
+            "" if metric.difference is None else f"{metric.difference:+.4g}",
+            "" if metric.lower is None or metric.upper is None else f"{metric.lower:+.3g} to {metric.upper:+.3g}",
+            "" if metric.p_corrected is None else f"{metric.p_corrected:.2g}",
+            metric.verdict,
+            *((metric.method,) if with_methods else ()),
+        )
         table.add_row(*(Text(cell.translate(_CONTROL)) for cell in row))
     return table
 
 
-def _shown(value: Measured) -> str:
-    return f"{value.value:.6g}" if value.value is not None else value.state
+def _shown(value: float | None, state: str) -> str:
+    return f"{value:.6g}" if value is not None else state
+
+
+def _tells(metric: MetricComparison) -> bool:
+    """Whether somebody chose the metric, or it moved."""
+    return metric.direction != "none" and (
+        metric.verdict in ("better", "worse") or not metric.path.endswith(".parquet")
+    )
 
 
 def _change(what: str, base: str | None, head: str | None) -> str:

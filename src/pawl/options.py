@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+HERE = Path()
+
 Base = Annotated[
     str | None, typer.Option("--base", help="Branch, tag or commit to measure against. Default: `base` in pawl.yaml.")
 ]
@@ -21,6 +23,10 @@ NoRemote = Annotated[bool, typer.Option("--no-remote", help="Take results from t
 AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Measure uncommitted changes too, and say so.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every stage of head, not only those that differ from base.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the needed stages of head even if their results are known.")]
+Rescore = Annotated[
+    bool,
+    typer.Option("--rescore", help="Where evaluation or test set differ, judge base's model as head judges its own."),
+]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Stages at once. Default: this process's cores, at most 8."),

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ValidationError
 from pawl import git
 from pawl.config import CONFIG_NAME, Config, load_config
 from pawl.errors import InputError
-from pawl.schema import Plan, Revision
+from pawl.schema import Noise, Plan, Revision
 
 if TYPE_CHECKING:
-    from pawl.compare.verdict import Rules
+    from pawl.compare.rules import Rules
     from pawl.pipeline.project import Project
 
 # Files that a run writes itself, DVC the second one: neither decides a result.
@@ -56,6 +56,8 @@ class Session:
     changed_files: list[str]
     notes: tuple[str, ...]
     use_remote: bool
+    is_dirty: bool = False
+    """Whether what is measured on head is in no commit."""
 
     @property
     def is_same(self) -> bool:
@@ -69,7 +71,7 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
     With `made`, a plan already written, its commits are taken and its checkouts are used as they stand. Raises
     InputError for everything that is not as it must be, before any work is done.
     """
-    from pawl.compare.verdict import Rules
+    from pawl.compare.rules import Rules
     from pawl.pipeline.project import dvc_root
 
     top = git.toplevel(choices.folder)
@@ -77,6 +79,7 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
     inner = root.relative_to(top)
     config = load_config(root, choices.config)
     notes = _check_clean(top, choices)
+    uncommitted = bool(notes)
     if made is None:
         base, note = git.resolve_base(top, choices.base or config.base)
         base_revision, overrides = _revision(base), choices.overrides
@@ -92,11 +95,12 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
         notes.append("Base is no DVC repository yet: there is nothing to compare with.")
     if base_config is not None and base_config != config:
         notes.append(f"{CONFIG_NAME} differs from base's: where base's names a metric, base's rule judges it.")
+    noise = _noise_of(base_project, base_config or config, notes)
     return Session(
         root=root,
         reports=(choices.reports or root / "reports").absolute(),
         config=config,
-        rules=Rules(base_config, config),
+        rules=Rules(base_config, config, noise),
         head=head,
         base=base_project,
         head_revision=head_revision,
@@ -105,6 +109,7 @@ def open_session(choices: Choices, *, made: Plan | None = None) -> Session:
         changed_files=changed_files,
         notes=tuple(notes),
         use_remote=choices.use_remote,
+        is_dirty=uncommitted and not overrides,
     )
 
 
@@ -146,6 +151,17 @@ def _open_base(
         return None, settings
     share_settings(head.repo, root)
     return open_project(root), settings
+
+
+def _noise_of(base: Project | None, config: Config, notes: list[str]) -> Noise | None:
+    """The luck of the seed as base's commit has it on record; a note where the record is none."""
+    from pawl.noise.spread import read_noise
+
+    try:
+        return read_noise(Path(base.root), config) if base is not None else None
+    except InputError as error:
+        notes.append(f"Of base: {error}")
+        return None
 
 
 @contextmanager

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pawl import git
-from pawl.schema import Comparison, Plan, Side, Stages, Tracking
+from pawl.errors import InputError
+from pawl.schema import Comparison, Plan, Rate, Side, Stages, Tracking
 from pawl.session import Session, write_file
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ Watch = Callable[["Progress"], AbstractContextManager[Any]]
 
 def plan_step(session: Session, *, everything: bool = False, force: bool = False) -> tuple[Plan, Looks, Looks]:
     """Decide what runs, and write `plan.json`."""
+    from pawl.pipeline.environment import describe_machine
     from pawl.pipeline.plan import look_over, make_plan
     from pawl.pipeline.receipts import Remote
 
@@ -41,6 +45,7 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
         everything=everything,
         force=force,
         notes=session.notes,
+        machine=cache(describe_machine),
     )
     write_file(session.reports, "plan.json", plan)
     return plan, head_looks, base_looks
@@ -55,25 +60,33 @@ def reproduce_step(
     *,
     jobs: int | None = 1,
     watch: Watch = nullcontext,
+    rescored: bool = False,
 ) -> Stages:
     """Restore or run what the plan names, and write `stages.json`.
 
-    Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile.
+    Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile. With
+    `rescored`, base's model is judged by head's evaluation too where base's own is another.
     """
-    from pawl.pipeline.environment import installed_gpus, visible_gpus
+    from pawl.pipeline.environment import describe_machine, installed_gpus, visible_gpus
     from pawl.pipeline.progress import Progress
     from pawl.pipeline.receipts import Remote
     from pawl.pipeline.reproduce import reproduce
+    from pawl.pipeline.rescore import rescore
     from pawl.pipeline.resources import Pool, default_jobs
-    from pawl.pipeline.worker import Shared, Worker
+    from pawl.pipeline.shared import Shared
+    from pawl.pipeline.worker import Worker
 
+    if rescored and session.is_dirty:
+        raise InputError("--rescore runs what head's commit has, and head has uncommitted changes: commit them.")
     forced = {s.name for s in plan.stages if s.action == "run"} if plan.force else set()
     unchanged = {s.name for s in plan.stages if s.action == "unchanged"}
     gpus = installed_gpus()
     pool = Pool(jobs or default_jobs(), visible_gpus(gpus, os.environ))
-    shared = Shared(pool, Progress(say), session.config.resources_of)
+    shared = Shared(pool, Progress(say), describe_machine(gpus), session.config.resources_of)
 
-    def worker(side: Side, project: Project, looks: Looks, force: set[str], same: set[str]) -> Worker:
+    def worker(
+        side: Side, project: Project, looks: Looks, commit: str | None, force: set[str], same: set[str]
+    ) -> Worker:
         return Worker(
             side=side,
             project=project,
@@ -84,14 +97,22 @@ def reproduce_step(
             shared=shared,
             force=frozenset(force),
             unchanged=frozenset(same),
+            commit=commit,
         )
 
-    head = worker("head", session.head, head_looks, forced, unchanged)
+    head_commit = None if session.is_dirty else plan.head.commit
+    head = worker("head", session.head, head_looks, head_commit, forced, unchanged)
     base = None
     if session.base is not None and not session.is_same:
-        base = worker("base", session.base, base_looks, set(), set())
+        base = worker("base", session.base, base_looks, plan.base.commit, set(), set())
+    cost = session.config.cost
+    rate = Rate(per_hour=cost.per_hour, currency=cost.currency) if cost else None
     with watch(shared.progress):
-        stages = reproduce(head, base, plan, gpus)
+        stages = reproduce(head, base, plan, rate)
+        if rescored and base is not None:
+            again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={})
+            results = rescore(head, base, again, git.toplevel(session.root), session.rules.models)
+            stages = stages.model_copy(update={"rescored": results})
     write_file(session.reports, "stages.json", stages)
     return stages
 
@@ -100,7 +121,12 @@ def compare_step(session: Session, plan: Plan, stages: Stages) -> Comparison:
     """Judge the results, and write `comparison.json`."""
     from pawl.compare.comparison import compare
 
-    comparison = compare(plan, stages, session.head, session.base, session.rules)
+    rescored = None
+    if stages.rescored:
+        from pawl.pipeline.rescore import rescored_project
+
+        rescored = rescored_project(session.head, plan.head.commit, git.toplevel(session.root))
+    comparison = compare(plan, stages, session.head, session.base, session.rules, rescored)
     write_file(session.reports, "comparison.json", comparison)
     return comparison
 

@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 
 from pawl.compare.files import measured
 from pawl.compare.gate import gate
-from pawl.compare.verdict import Rules, headline, judge
+from pawl.compare.headline import headline
+from pawl.compare.rules import Rules
+from pawl.compare.verdict import judge
 from pawl.config import Config, guess_direction, parse_config
 from pawl.schema import MetricComparison
 from tests.support.loop import measure
 from tests.support.repositories import FILES, branch, make_repository
 
-RULES = (
-    "metrics:\n  '*:accuracy': {direction: higher, tolerance: 0.01, primary: true}\n  '*:cost': {direction: lower}\n"
-)
+RULES = """
+metrics:
+  '*:accuracy': {direction: higher, tolerance: 0.01, primary: true}
+  '*:cost': {direction: lower, tolerance: 0}
+"""
 
 
 def judged(base: object, head: object, key: str = "accuracy") -> MetricComparison:
@@ -62,7 +66,7 @@ def test_only_a_finite_number_is_measured(value: object) -> None:
 
 
 def test_the_headline_is_the_worst_primary_verdict() -> None:
-    rules = Rules(None, parse_config("metrics:\n  '*:accuracy': {primary: true}\n", "test"))
+    rules = Rules(None, parse_config("metrics:\n  '*:accuracy': {primary: true, tolerance: 0}\n", "test"))
     values = {("a/metrics.json", "accuracy"): (0.9, 0.95), ("b/metrics.json", "accuracy"): (0.9, 0.85)}
     metrics = judge({w: (measured(b), measured(h)) for w, (b, h) in values.items()}, rules, set())
     verdict, sentence = headline(metrics, failed=[], changed=True, unchanged_paths=set())
@@ -71,7 +75,7 @@ def test_the_headline_is_the_worst_primary_verdict() -> None:
 
 
 def test_a_task_that_nothing_touched_has_no_say_in_the_headline() -> None:
-    rules = Rules(None, parse_config("metrics:\n  '*:accuracy': {primary: true}\n", "test"))
+    rules = Rules(None, parse_config("metrics:\n  '*:accuracy': {primary: true, tolerance: 0}\n", "test"))
     values = {("a/metrics.json", "accuracy"): (0.9, 0.95), ("b/metrics.json", "accuracy"): (0.9, 0.9)}
     same = {"b/metrics.json"}
     metrics = judge({w: (measured(b), measured(h)) for w, (b, h) in values.items()}, rules, same)
@@ -174,7 +178,7 @@ def test_a_broken_number_from_a_real_run_fails_the_gate(tmp_path: Path, written:
     branch(root, "broken", {"evaluate.py": FILES["evaluate.py"].replace("min(0.5 + value / 10, 1.0)", written)})
     measured_run = measure(root)
     metric = measured_run.metric("accuracy")
-    assert (metric.head.state, metric.verdict) == (state, "not comparable")
+    assert (metric.head_state, metric.verdict) == (state, "not comparable")
     assert measured_run.comparison.gate_passed is passes
 
 
@@ -195,4 +199,4 @@ def test_a_metrics_file_that_no_stage_writes_any_more_fails_the_gate(tmp_path: P
     branch(root, "without", {"dvc.yaml": pipeline})
     comparison = measure(root).comparison
     assert not comparison.gate_passed
-    assert [(m.path, m.head.state) for m in comparison.metrics] == [("metrics.json", "missing")]
+    assert [(m.path, m.head_state) for m in comparison.metrics] == [("metrics.json", "missing")]

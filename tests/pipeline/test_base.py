@@ -50,7 +50,7 @@ def test_a_shallow_clone_without_main_is_deepened(repository: Path, tmp_path: Pa
     git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature", f"file://{repository}", str(clone))
     measured = measure(clone)
     assert measured.plan.base.commit == left
-    assert measured.comparison.verdict == "better"
+    assert (measured.metric("accuracy").base, measured.metric("accuracy").head) == (0.6, 1.0)
 
 
 def test_a_detached_head_is_measured_under_its_short_commit(repository: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_detached_head_is_measured_under_its_short_commit(repository: Path) ->
     git(repository, "checkout", "--quiet", "--detach")
     measured = measure(repository)
     assert measured.plan.head.name == made[:10]
-    assert measured.comparison.verdict == "better"
+    assert (measured.metric("accuracy").base, measured.metric("accuracy").head) == (0.6, 0.7)
 
 
 def test_base_that_is_head_trains_nothing_and_passes(repository: Path) -> None:
@@ -80,7 +80,7 @@ def test_histories_without_a_common_commit_are_compared_by_their_tips(repository
     measured = measure(repository)
     assert measured.plan.base.commit == tip
     assert any("share no history" in note for note in measured.comparison.notes)
-    assert measured.comparison.verdict == "better"
+    assert (measured.metric("accuracy").base, measured.metric("accuracy").head) == (0.6, 0.7)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "--output=x", "refs/heads/../x"])

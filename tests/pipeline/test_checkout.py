@@ -43,7 +43,7 @@ def test_a_stage_finds_data_by_tag_on_base_and_with_a_parameter_set(tmp_path: Pa
         git(root, "tag", "--annotate", "--message", tag, tag)
     branch(root, "later", {"train.py": AT_TAG + "# later\n"})
     metric = measure(root, overrides=("version=dv2",)).metric("words")
-    assert (metric.base.value, metric.head.value) == (2.0, 4.0)
+    assert (metric.base, metric.head) == (2.0, 4.0)
 
 
 def test_tags_follow_those_of_the_repository(repository: Path) -> None:

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from .parts import BASE, HEAD
+
 PARSER = MarkdownIt("gfm-like", {"linkify": False})
 OUR_INLINE_HTML = {"<sub>", "</sub>", "<span>", "</span>"}
 OUR_BLOCK_HTML = re.compile(
-    r"<details>\n<summary>(<b>)?[A-Za-z0-9, ]+(</b>)?( \(\d+\))?(<b></b>)?</summary>|</details>"
+    r"<details>\n<summary><b>[A-Za-z ]+</b>( \([0-9a-z,⁰-⁹¹²³ \u2212]+\))?</summary>|</details>"
+    r"|<!-- pawl-history v1 [A-Za-z0-9+/]+={0,2} -->"
 )
+OUR_COMMITS = re.compile(rf"^ ?({BASE.commit}|{HEAD.commit})( against )?$")
 ACTED_UPON = {
     "mention": re.compile(r"@[A-Za-z0-9]"),
     "issue": re.compile(r"#\d|(?i:\bgh-\d)"),
@@ -71,8 +75,8 @@ def prose_texts(markdown: str) -> list[str]:
 
 
 def acted_upon(markdown: str) -> list[tuple[str, str]]:
-    """What GitHub would link, notify or replace, but for the two commits in the footer."""
-    checked = [re.sub(r"^ [0-9a-f]{40}( against )?$", "", text) for text in prose_texts(markdown)]
+    """What GitHub would link, notify or replace, but for the commits of the run in the footer and the history."""
+    checked = [OUR_COMMITS.sub("", text) for text in prose_texts(markdown)]
     return [(what, text) for text in checked for what, pattern in ACTED_UPON.items() if pattern.search(text)]
 
 

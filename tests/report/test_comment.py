@@ -1,5 +1,6 @@
 """The comment as GitHub and its readers get it."""
 
+# ruff: noqa: RUF001 real minus signs and dashes, as the report has them
 from __future__ import annotations
 
 import re
@@ -7,20 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from pawl.report.budget import COMMENT_LIMIT_UNITS, LEAST_UNITS, Section, fit
 from pawl.report.comment import render_comment
-from pawl.report.escape import utf16_units
 from pawl.report.numbers import NOTHING
 
 from . import examples, parts
 from .examples import ORDINARY, Run
-from .hostile import HOSTILE, hostile, hostile_text, huge
-from .parsed import acted_upon, cell_counts, foreign_markup, links, structure, tokens
+from .parsed import links, tokens
 from .parts import BASE, HEAD
-from .test_escape import schema_texts
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,7 +24,7 @@ def rendered(run: Run, reserve_units: int = 1_024) -> str:
     return render_comment(run.plan, run.stages, run.comparison, run.tracking, reserve_units=reserve_units)
 
 
-def outline(markdown: str) -> list[str]:
+def outline(markdown: str) -> list[tuple[str, str]]:
     """The sections in their order: headings, and the summaries of what is folded."""
     return re.findall(r"^#### (.*)$|^<summary>(?:<b>)?([^<]*)", markdown, flags=re.MULTILINE)
 
@@ -43,67 +38,94 @@ def test_the_comment_is_the_one_that_was_looked_at(make: Callable[[], Run], tmp_
     assert made == expected.read_text(encoding="utf-8"), f"look at {now}, and if it is right, copy it to {expected}"
 
 
-@pytest.mark.parametrize(
-    ("make", "line"),
-    [
-        (
-            examples.better,
-            "### ✅ **Better**: digits accuracy 0.9722 → 0.9861 (+0.0139); "
-            "tabular accuracy 0.9561 → 0.9561 (±0), no measurable change",
-        ),
-        (
-            examples.worse,
-            "### 🔻 **Worse**: digits accuracy 0.9722 → 0.9417 (\u22120.0306); "
-            "tabular accuracy 0.95614 → 0.96491 (+0.00877), better",
-        ),
-        (examples.no_change, "### \u2796 **No measurable change**: digits accuracy 0.97222 → 0.97500 (+0.00278)"),
-        (examples.not_comparable, "### ⚠️ **Not comparable**: digits accuracy 0.9722 → undefined"),
-        (
-            examples.unchanged,
-            "### ⚪ **Unchanged**: nothing that a result follows from differs, so nothing was trained",
-        ),
-        (examples.failed, "### ❌ **Failed**: head's stage `train@digits` ended with exit code 1"),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_the_first_line_is_the_verdict(make: Callable[[], Run], line: str) -> None:
-    assert rendered(make()).splitlines()[0] == line
+FIRST_THREE = {
+    examples.better: (
+        "### ✅ **Better**: `digits accuracy` 0.9722 → 0.9861, up by 0.0139 "
+        "(95 % interval +0.0013 to +0.0287; 360 examples; p = 0.031)",
+        "**How sure**: the interval includes the luck of 360 test examples; "
+        "the luck of the seed is not included: `pawl noise --seeds 5` measures it.\\",
+        "**What to do**: 🟢 gate open. It can be merged.",
+    ),
+    examples.worse: (
+        "### 🔻 **Worse**: `digits accuracy` 0.9722 → 0.9417, down by 0.0306 "
+        "(95 % interval −0.050 to −0.011; 360 examples; p = 0.005); `tabular accuracy` better (+0.0088)",
+        "**How sure**: the interval includes the luck of 360 test examples and the spread of 5 seeds "
+        "(standard deviation 0.0041). p is corrected for several metrics.\\",
+        "**What to do**: ⛔ gate closed. Do not merge. "
+        "Look first at slice `pen = thick` (−0.12) and at class `8` (5 of 36 newly wrong).",
+    ),
+    examples.no_change: (
+        "### ➖ **No measurable change**: `digits accuracy` 0.97222 → 0.97500, up by 0.00278 "
+        "(95 % interval −0.011 to +0.017; 360 examples; p = 0.71)",
+        "**How sure**: the interval includes the luck of 360 test examples; the luck of the seed is not included: "
+        "`pawl noise --seeds 5` measures it. A true difference of 0.021 would have been found four times in five.\\",
+        "**What to do**: 🟢 gate open. Merge if the change is wanted for other reasons: "
+        "this test set could hardly have shown less than 0.021.",
+    ),
+    examples.not_comparable: (
+        "### ⚠️ **Not comparable**: `digits accuracy` 0.9722 → undefined, there is no number on one side",
+        "**How sure**: not at all. On head it is not a number (NaN).\\",
+        "**What to do**: ⛔ gate closed. Make head's evaluation write a finite number for `accuracy`, then push again.",
+    ),
+    examples.other_ids: (
+        "### ⚠️ **Not comparable**: `digits accuracy` 0.9722 → 0.9417, the two sides were tested on different examples",
+        "**How sure**: not at all. 40 test examples are on one side alone. "
+        "Test examples: 340 on both sides, 20 on base alone, 20 on head alone.\\",
+        "**What to do**: ⛔ gate closed. Do not merge on these numbers: "
+        "`pawl run --rescore` evaluates base's model on head's test set and compares then.",
+    ),
+    examples.nothing_to_pair: (
+        "### ⚠️ **Not comparable**: `digits accuracy` 0.9722 → 0.9417, nothing tells luck from progress",
+        "**How sure**: not at all. No predictions to pair and no spread between seeds tell luck from progress.\\",
+        "**What to do**: ⛔ gate closed. "
+        "Let the evaluation write `predictions.parquet`, or set a tolerance for the metric in `pawl.yaml`.",
+    ),
+    examples.unchanged: (
+        "### ⚪ **Unchanged**: nothing that a result follows from differs, so nothing was trained",
+        "**How sure**: certain, as every result follows from the same code, parameters and data on both sides.\\",
+        "**What to do**: 🟢 gate open. Nothing to do: judge the code alone.",
+    ),
+    examples.failed: (
+        "### ❌ **Failed**: head's stage `train@digits` ended with exit code 1",
+        "**How sure**: not known, as there are no results to compare.\\",
+        "**What to do**: ⛔ gate closed. Do not merge: the end of the log of `train@digits` is below.",
+    ),
+    examples.several_tasks: (
+        "### 🔻 **Worse**: `prostate dice` 0.8969 → 0.8611, down by 0.0358 "
+        "(95 % interval −0.052 to −0.020; 36 examples; p = 0.0006); `tabular accuracy` not comparable; "
+        "`pets accuracy` better (+0.017); 3 others without measurable change",
+        "**How sure**: the interval includes the luck of 36 test examples in 24 groups; the luck of the seed is not "
+        "included: `pawl noise --seeds 5` measures it. p is corrected for several metrics.\\",
+        "**What to do**: ⛔ gate closed. Do not merge; see what changed below.",
+    ),
+}
 
 
-def test_the_first_line_names_three_metrics_and_counts_the_rest() -> None:
-    metrics = tuple(parts.metric(f"m{i}", 0.1, 0.3, verdict="better", primary=True) for i in range(7))
-    line = rendered(Run(examples.plan(), None, examples.comparison(metrics=metrics), None)).splitlines()[0]
-    assert "m2 0.100 → 0.300 (+0.200); and 4 more" in line
-    assert "m3" not in line
+@pytest.mark.parametrize("make", FIRST_THREE, ids=lambda make: make.__name__)
+def test_the_first_three_lines_say_what_how_sure_and_what_to_do(make: Callable[[], Run]) -> None:
+    assert tuple(rendered(make()).splitlines()[:3]) == FIRST_THREE[make]
 
 
-def test_what_is_only_described_is_folded_and_not_called_doubtful() -> None:
-    """New on head, as with a task that base has not, each would be an alarm above what is judged."""
+def test_without_primary_metrics_the_judged_ones_stand_open() -> None:
+    """What is only described, and new on head, would be an alarm above what is judged."""
     metrics = (
-        parts.metric("a accuracy", parts.measured(None), 0.9, verdict="not comparable", primary=True),
+        parts.metric("a accuracy", 0.8, 0.9, verdict="better"),
         *(
-            parts.metric(
-                f"a rows{i}", parts.measured(None), i, verdict="not comparable", direction="none", reason="new"
-            )
+            parts.metric(f"a rows{i}", "missing", i, verdict="not comparable", direction="none", reason="new")
             for i in range(12)
         ),
     )
     made = rendered(Run(examples.plan(), None, examples.comparison(metrics=metrics), None))
     opened, folded = made.split("<details>", 1)
+    assert "| a accuracy | 0.800 | 0.900 |" in opened
     assert "a rows7" not in opened
-    assert f"| a rows7 | missing | 7 | {NOTHING} | described |" in folded
+    assert f"| a rows7 | missing | 7 | {NOTHING} | {NOTHING} | described |" in folded
+    assert "<summary><b>Other metrics</b> (12)</summary>" in folded
 
 
-def test_what_was_worse_is_named_before_what_was_not() -> None:
-    run = examples.worse()
-    turned = run.comparison.model_copy(update={"metrics": run.comparison.metrics[::-1]})
-    assert rendered(Run(run.plan, None, turned, None)).index("0.9417") < rendered(run).index("0.96491")
-
-
-def test_unchanged_is_short_and_says_that_the_gate_is_open() -> None:
-    made = rendered(examples.unchanged())
-    assert len(made.splitlines()) == 5
-    assert "🟢 **Gate open**: there is nothing to measure" in made
+def test_unchanged_is_short() -> None:
+    opened = rendered(examples.unchanged()).split("<details>")[0]
+    assert len(opened.splitlines()) == 6
 
 
 def test_a_failure_shows_the_end_of_the_log_and_where_all_of_it_is() -> None:
@@ -122,13 +144,31 @@ def test_a_failed_base_is_not_called_head() -> None:
 
 
 def test_sections_come_in_the_order_of_a_readers_questions() -> None:
-    assert [a or b for a, b in outline(rendered(examples.better()))] == [
+    assert [a or b for a, b in outline(rendered(examples.worse()))] == [
         "What changed",
-        "Stages",
+        "Notes",
+        "Other metrics",
+        "Changed predictions",
+        "Slices",
+        "Data",
+        "How it was decided",
         "Training curves",
         "Confusion matrix",
+        "Reliability",
+        "Stages",
+        "Receipts",
+        "Cost",
         "Reproduce locally",
+        "History",
     ]
+
+
+def test_the_first_screen_is_all_that_stands_open() -> None:
+    for make in ORDINARY:
+        opened = re.sub(r"<details>.*?</details>", "", rendered(make()), flags=re.DOTALL)
+        log = re.search(r"^```text\n.*?^```$", opened, flags=re.DOTALL | re.MULTILINE)
+        shown = opened.replace(log[0], "") if log else opened
+        assert len([line for line in shown.splitlines() if line]) < 25, make.__name__
 
 
 def test_reproducing_quotes_what_a_shell_would_read() -> None:
@@ -159,113 +199,5 @@ def test_more_than_a_dozen_classes_are_told_by_their_most_confused_pairs() -> No
 def test_links_lead_only_to_the_runs() -> None:
     run = examples.better()
     assert run.tracking is not None
-    assert links(rendered(run)) == [tracked.url for tracked in run.tracking.runs]
+    assert sorted(links(rendered(run))) == sorted(str(tracked.url) for tracked in run.tracking.runs)
     assert "on `mlflow.example.org`" in rendered(run)
-
-
-@settings(max_examples=60)
-@given(schema_texts)
-@example(HOSTILE)
-def test_no_text_of_a_pull_request_changes_the_document_or_acts(text: str) -> None:
-    made = rendered(hostile(f"a{text}b"))
-    assert structure(made) == structure(rendered(hostile("ab")))
-    assert acted_upon(made) == []
-    assert foreign_markup(made) == []
-    assert links(made) == []
-    for line in made.splitlines():
-        if line.startswith("| True |"):
-            assert cell_counts(line) == (4, 4)
-
-
-@settings(max_examples=40)
-@given(schema_texts)
-@example(HOSTILE)
-def test_no_sentence_of_another_step_does_either(text: str) -> None:
-    def made(text: str) -> str:
-        run = hostile("ab")
-        untracked = examples.s.Tracking(status="failed", reason=text)
-        said = {"headline": text, "gate_reason": text, "notes": (text,), "metrics": (), "verdict": "not comparable"}
-        unchanged = run.comparison.model_copy(update={**said, "verdict": "unchanged"})
-        return "\n\n".join(
-            rendered(Run(run.plan.model_copy(update={"notes": ()}), None, compared, untracked))
-            for compared in (run.comparison.model_copy(update=said), unchanged)
-        )
-
-    written = made(f"a{text}b")
-    assert structure(written) == structure(made("ab"))
-    assert acted_upon(written) == []
-    assert foreign_markup(written) == []
-
-
-def whole(markdown: str) -> None:
-    """The comment is complete: verdict first, commits last, every table full, every fold and fence closed."""
-    parsed = tokens(markdown)
-    assert parsed[0].tag == "h3"
-    assert markdown.rstrip().endswith(f"{BASE.commit}</sub>")
-    assert parsed[-1].type == "paragraph_close"
-    folds = [token.content.strip() for token in parsed if token.type == "html_block"]
-    assert folds[1::2] == ["</details>"] * (len(folds) // 2)
-    assert foreign_markup(markdown) == []
-    width = 0
-    in_fence = ""
-    for line in markdown.splitlines():
-        ticks = re.match("`{3,}", line)
-        if ticks and not in_fence:
-            in_fence = ticks[0]
-        elif line == in_fence:
-            in_fence = ""
-        elif not in_fence and line.startswith("| "):
-            here = cell_counts(line)
-            width = width or here[0]
-            assert here == (width, width)
-        else:
-            width = 0
-    assert not in_fence
-
-
-def test_the_largest_run_that_the_schema_allows_fits() -> None:
-    made = rendered(huge())
-    assert utf16_units(made) <= COMMENT_LIMIT_UNITS - 1_024
-    assert utf16_units(made) > COMMENT_LIMIT_UNITS // 4
-    whole(made)
-    assert "To fit into a comment" in made
-    assert made.startswith("### 🔻 **Worse**: ")
-
-
-@settings(max_examples=12)
-@given(
-    st.sampled_from(
-        [hostile_text(), "$|" * 1_000, "$" * 2_000, "\u202e" * 2_000, "👩" * 2_000, "`" * 2_000, "a b " * 500]
-    ),
-    st.integers(1, 60),
-    st.integers(0, COMMENT_LIMIT_UNITS - LEAST_UNITS),
-)
-@example("$|" * 1_000, 60, COMMENT_LIMIT_UNITS - LEAST_UNITS)
-@example("\u202e$" * 1_000, 60, COMMENT_LIMIT_UNITS - LEAST_UNITS)
-def test_any_run_fits_any_reserve_whole(text: str, most: int, reserve_units: int) -> None:
-    made = rendered(huge(text, most), reserve_units)
-    assert utf16_units(made) <= COMMENT_LIMIT_UNITS - reserve_units
-    whole(made)
-
-
-def test_a_reserve_without_room_for_the_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match="reserve_units must be at most"):
-        rendered(examples.better(), COMMENT_LIMIT_UNITS - LEAST_UNITS + 1)
-
-
-def test_sections_are_given_up_in_their_order_and_named() -> None:
-    a, b, c = "A" * 200, "B" * 200, "C" * 200
-    sections = [Section("a", (a,)), Section("b", (b, "bb", "")), Section("c", (c, "")), Section("d", ("end",))]
-    order = ("b", "c", "b")
-
-    def said(text: str) -> str:
-        return f"*To fit into a comment, {text}. `report.html` has all of it.*"
-
-    everything = f"{a}\n\n{b}\n\n{c}\n\nend\n"
-    assert fit(sections, order, len(everything)) == everything
-    assert fit(sections, order, len(everything) - 1) == f"{a}\n\nbb\n\n{c}\n\n{said('shortened: b')}\n\nend\n"
-    assert fit(sections, order, 400) == f"{a}\n\nbb\n\n{said('left out: c; shortened: b')}\n\nend\n"
-    least = f"{a}\n\n{said('left out: b, c')}\n\nend\n"
-    assert fit(sections, order, len(least)) == least
-    with pytest.raises(ValueError, match="cannot hold the verdict"):
-        fit(sections, order, len(least) - 1)

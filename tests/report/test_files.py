@@ -94,10 +94,17 @@ def test_pictures_are_not_written_through_a_link(tmp_path: Path) -> None:
 def test_a_run_leaves_exactly_its_own_files(tmp_path: Path) -> None:
     plots = tmp_path / "plots"
     plots.mkdir()
-    for name in ("curves-gone.png", "confusion-gone-2.svg", "mine.png", "curves-notes.txt"):
+    for name in (
+        "curves-gone.png",
+        "confusion-gone-2.svg",
+        "flips-gone.png",
+        "classes.svg",
+        "mine.png",
+        "curves-notes.txt",
+    ):
         (plots / name).write_text("old")
     paths = written(tmp_path, examples.better(), pictures=True)
-    made = ["confusion-digits.png", "confusion-digits.svg", "curves-digits.png", "curves-digits.svg"]
+    made = [f"{name}.{kind}" for name in ("confusion-digits", "curves-digits", "forest") for kind in ("png", "svg")]
     kept = ["curves-notes.txt", "mine.png"]
     assert names(tmp_path) == sorted([*(f"plots/{n}" for n in made + kept), "report.html", "report.md"])
     assert sorted(str(path.relative_to(tmp_path)) for path in paths) == sorted(
@@ -109,8 +116,9 @@ def test_a_run_leaves_exactly_its_own_files(tmp_path: Path) -> None:
 
 
 def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in written(tmp_path / "a", examples.better(), pictures=True)}
-    second = {path.name: path.read_bytes() for path in written(tmp_path / "b", examples.better(), pictures=True)}
+    first = {path.name: path.read_bytes() for path in written(tmp_path / "a", examples.worse(), pictures=True)}
+    second = {path.name: path.read_bytes() for path in written(tmp_path / "b", examples.worse(), pictures=True)}
+    assert len(first) == 2 + 2 * 6
     assert first == second
 
 

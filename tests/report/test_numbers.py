@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pawl.report import curves, numbers
+from pawl.report import costs, curves, intervals, numbers
 from pawl.report.numbers import MINUS, show_bytes, show_count, show_difference, show_metric, show_number, show_seconds
 
-from .parts import measured, metric
+from .parts import metric
 
 finite = st.floats(-1e307, 1e307)
 
@@ -23,7 +23,7 @@ def as_float(text: str) -> float:
     return float(plain.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
 
 
-@pytest.mark.parametrize("module", [numbers, curves])
+@pytest.mark.parametrize("module", [numbers, curves, intervals, costs])
 def test_the_examples_in_the_docstrings(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted
@@ -86,7 +86,7 @@ def test_a_lone_number_keeps_four_digits_or_six_decimals(value: float) -> None:
      ("failed", "failed"), ("not a number", "not a number")],
 )  # fmt: skip
 def test_what_is_no_number_has_a_word(state: str, word: str) -> None:
-    text = show_metric(metric("m", 0.97222, measured(None, state), verdict="not comparable"))
+    text = show_metric(metric("m", 0.97222, state, verdict="not comparable"))
     assert (text.base, text.head, text.difference) == ("0.9722", word, "")
 
 

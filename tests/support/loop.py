@@ -42,10 +42,12 @@ class Measured:
         return next(metric for metric in self.comparison.metrics if metric.name == name)
 
 
-def measure(root: Path, *, everything: bool = False, force: bool = False, **choices: Any) -> Measured:
+def measure(
+    root: Path, *, everything: bool = False, force: bool = False, rescore: bool = False, **choices: Any
+) -> Measured:
     """Plan, reproduce and compare the repository at `root`."""
     said: list[str] = []
     session = open_session(Choices(root.absolute(), **choices))
     plan, head_looks, base_looks = plan_step(session, everything=everything, force=force)
-    stages = reproduce_step(session, plan, head_looks, base_looks, said.append)
+    stages = reproduce_step(session, plan, head_looks, base_looks, said.append, rescored=rescore)
     return Measured(plan, stages, compare_step(session, plan, stages), said)

@@ -124,7 +124,8 @@ def test_predictions_metrics_and_confusion_agree(finished, name):
     card = read_card(paths.model, paths.task)
     test = [example for example in read_manifest(paths.prepared) if example.split == "test"]
     table = pq.read_table(paths.predictions)
-    assert table.column_names == ["id", "target", "prediction", *(f"score:{label}" for label in card.labels)]
+    columns = ["id", "target", "prediction", *(f"score:{label}" for label in card.labels)]
+    assert table.column_names == [*columns, *(["image"] if paths.task == "digits" else [])]
     rows = table.to_pylist()
     assert [(row["id"], row["target"]) for row in rows] == [(example.id, example.label) for example in test]
     scores = np.array([[row[f"score:{label}"] for label in card.labels] for row in rows])

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pawl.compare.values import Measured
 from pawl.errors import InputError
 from pawl.pipeline.project import flatten
-from pawl.schema import MAX_CURVE_POINTS, MAX_LABELS, Measured, Series
+from pawl.schema import MAX_CURVE_POINTS, MAX_LABELS, Series
 
 _MAX_METRICS_BYTES = 10_000_000
 _STEP_COLUMNS = ("step", "epoch", "iteration", "iter", "global_step", "batch")

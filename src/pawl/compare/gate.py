@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pawl.compare.verdict import Rules, describe
+from pawl.compare.headline import describe
+from pawl.compare.rules import Rules
 from pawl.schema import Headline, MetricComparison
 
 
@@ -23,15 +24,18 @@ def gate(
     primary = [metric for metric in metrics if metric.primary]
     if not primary:
         return False, "pawl.yaml marks a primary metric, but no stage produced one"
-    head_values = {(metric.path, metric.key): metric.head.value for metric in metrics}
+    head_values = {(metric.path, metric.key): metric.head for metric in metrics}
     for metric in primary:
         if metric.verdict == "worse":
-            return False, f"{describe(metric)} is worse than base beyond the tolerance of {metric.tolerance:g}"
+            return False, f"{describe(metric)} is worse than base{_beyond(metric)}"
         if metric.path in unchanged_paths:
             continue
-        new = metric.base.state == "missing" and metric.head.state == "ok"
+        new = metric.base_state == "missing" and metric.head_state == "ok"
         if metric.verdict == "not comparable" and not new:
             return False, f"{metric.name} cannot be compared: {metric.reason}"
+        if metric.non_inferiority and not new and not _shown_not_inferior(metric):
+            demanded = f"shown to lose less than the tolerance of {metric.tolerance:g}, as pawl.yaml demands"
+            return False, f"{describe(metric)} is not {demanded}"
         baseline = rules.rule(metric.path, metric.key).beats
         shortfall = _shortfall(metric, baseline, head_values.get((metric.path, baseline))) if baseline else ""
         if shortfall:
@@ -39,9 +43,23 @@ def gate(
     return True, f"{len(primary)} primary {'metric holds' if len(primary) == 1 else 'metrics hold'} against base"
 
 
+def _beyond(metric: MetricComparison) -> str:
+    return f", and not shown to be within the tolerance of {metric.tolerance:g}" if metric.tolerance else ""
+
+
+def _shown_not_inferior(metric: MetricComparison) -> bool:
+    """Whether the whole interval lies above a loss of the tolerance."""
+    if metric.difference == 0 and metric.lower is None:
+        return True
+    if metric.lower is None or metric.upper is None:
+        return False
+    largest_loss = -metric.lower if metric.direction == "higher" else metric.upper
+    return largest_loss < metric.tolerance
+
+
 def _shortfall(metric: MetricComparison, baseline: str, to_beat: float | None) -> str:
     """Why the metric does not beat its baseline, empty where it does."""
-    if to_beat is None or metric.head.value is None:
+    if to_beat is None or metric.head is None:
         return f"{metric.name} has no {baseline} beside it, which pawl.yaml says that it must beat"
-    is_better = metric.head.value > to_beat if metric.direction == "higher" else metric.head.value < to_beat
-    return "" if is_better else f"{metric.name} {metric.head.value:.4g} does not beat {baseline}, {to_beat:.4g}"
+    is_better = metric.head > to_beat if metric.direction == "higher" else metric.head < to_beat
+    return "" if is_better else f"{metric.name} {metric.head:.4g} does not beat {baseline}, {to_beat:.4g}"

@@ -19,8 +19,9 @@ from pawl.compare.files import (
     step_column,
     tables_in,
 )
+from pawl.compare.values import Measured
 from pawl.pipeline.project import Project, params_of, read_params, stage_name
-from pawl.schema import MAX_LABELS, Confusion, Curve, Measured, Series, StageResult
+from pawl.schema import MAX_LABELS, Confusion, Curve, Series, StageResult
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -36,9 +37,15 @@ class SideFiles:
     project: Project
     outcomes: dict[str, StageResult]
     same_as: SideFiles | None = None
+    instead: SideFiles | None = None
+    """Whose results go before this side's, where it has any: base's model judged by head's evaluation."""
 
     def locate(self, path: str) -> tuple[Path | None, State]:
         """Where the result `path` (relative to the project) can be read, or why it cannot."""
+        if self.instead is not None:
+            found, state = self.instead.locate(path)
+            if found is not None:
+                return found, state
         stage, absolute = self.producer(path), os.path.join(self.project.root, path)
         if stage is None or not stage.cmd:
             return None, "missing"
@@ -158,7 +165,7 @@ def confusions(base: SideFiles | None, head: SideFiles) -> list[Confusion]:
         }
         found.append(
             Confusion(
-                name=_group(path), path=path, labels=tuple(labels), base=tables.get("base"), head=tables.get("head")
+                name=group_of(path), path=path, labels=tuple(labels), base=tables.get("base"), head=tables.get("head")
             )
         )
     return found
@@ -194,11 +201,12 @@ def curve_name(path: str, column: str) -> tuple[str, str]:
     parts = PurePosixPath(path).with_suffix("").parts
     if "metrics" in parts:
         at = len(parts) - 1 - parts[::-1].index("metrics")
-        return _group("/".join(parts[:at])), "/".join(parts[at + 1 :]) or column
-    return _group(path), column
+        return group_of("/".join(parts[:at])), "/".join(parts[at + 1 :]) or column
+    return group_of(path), column
 
 
-def _group(path: str) -> str:
+def group_of(path: str) -> str:
+    """What a file is about, by its path: `digits` for `results/digits/metrics.json`."""
     parts = [part for part in PurePosixPath(path).parts if part not in _GENERIC_FOLDERS and "." not in part]
     return "/".join(parts) or PurePosixPath(path).stem or "training"
 

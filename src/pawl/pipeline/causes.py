@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pawl.pipeline.project import Project, params_of, stage_name
-from pawl.schema import Cause
+from pawl.schema import Cause, Machine
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -18,7 +18,11 @@ _ENVIRONMENT = re.compile(
     r"^(requirements.*\.(txt|in)|pyproject\.toml|setup\.(py|cfg)|.*\.lock|package(-lock)?\.json|environment\.ya?ml|"
     r"conda.*\.ya?ml|\.python-version|Pipfile.*|Dockerfile.*|.*\.dockerfile)$"
 )
+_PIN = re.compile(r"^\s*([A-Za-z0-9][\w.-]{0,100})\s*(?:\[[^\]\n]*\])?\s*==\s*([\w.!+*-]{1,100})", re.MULTILINE)
+_MOST_PIN_BYTES = 2_000_000
+_MAX_CAUSES = 180
 _MAX_FILES_NAMED = 10
+_MAX_PACKAGES_NAMED = 10
 
 
 def find_causes(
@@ -42,7 +46,7 @@ def find_causes(
     base_outs = sorted(out.def_path for out in base_stage.outs)
     if head_outs != base_outs:
         found.append(Cause(kind="command", what="outs", base=_short(base_outs), head=_short(head_outs)))
-    return tuple(found[:200])
+    return tuple(found[:_MAX_CAUSES])
 
 
 def param_causes(base: dict[tuple[str, str], Any], head: dict[tuple[str, str], Any]) -> list[Cause]:
@@ -53,6 +57,32 @@ def param_causes(base: dict[tuple[str, str], Any], head: dict[tuple[str, str], A
         if before != after:
             causes.append(Cause(kind="params", what=f"{path}:{key}"[:2_000], base=before, head=after))
     return causes
+
+
+def environment_causes(base: Machine | None, head: Machine | None) -> list[Cause]:
+    """How the machines that make, or made, the two results differ; none where one of them is not known.
+
+    Such a difference is in no key: it may move a result, and does not make it another recipe.
+    """
+    if base is None or head is None:
+        return []
+    pairs: list[tuple[str, str | None, str | None]] = [
+        ("device", base.device, head.device),
+        ("GPU driver", base.driver, head.driver),
+        ("Python", base.python, head.python),
+        ("platform", base.platform, head.platform),
+    ]
+    names = sorted(base.packages.keys() | head.packages.keys())
+    packages = [(f"package {name}"[:2_000], base.packages.get(name), head.packages.get(name)) for name in names]
+    changed = [pair for pair in packages if pair[1] != pair[2]]
+    found = [
+        Cause(kind="environment", what=what, base=before, head=after)
+        for what, before, after in (*pairs, *changed[:_MAX_PACKAGES_NAMED])
+        if before != after
+    ]
+    if len(changed) > _MAX_PACKAGES_NAMED:
+        found.append(Cause(kind="environment", what=f"and {len(changed) - _MAX_PACKAGES_NAMED} more packages"))
+    return found
 
 
 def _file_causes(
@@ -75,15 +105,35 @@ def _file_causes(
         if kind in ("code", "environment"):
             inside = [name for name in changed_files if name == path or name.startswith(f"{path}/")]
             for name in inside[:_MAX_FILES_NAMED] or [path]:
-                yield Cause(
-                    kind="environment" if _ENVIRONMENT.match(PurePosixPath(name).name) else "code", what=name[:2_000]
-                )
+                if _ENVIRONMENT.match(PurePosixPath(name).name):
+                    yield from _pin_causes(name, _pins(base.root / name), _pins(head.root / name))
+                else:
+                    yield Cause(kind="code", what=name[:2_000])
             if len(inside) > _MAX_FILES_NAMED:
                 yield Cause(kind="code", what=f"and {len(inside) - _MAX_FILES_NAMED} more in {path}"[:2_000])
         elif kind == "data":
             yield Cause(kind="data", what=what[:2_000], base=_digest(before), head=_digest(after))
         else:
             yield Cause(kind="upstream", what=what[:2_000])
+
+
+def _pin_causes(file: str, base: dict[str, str], head: dict[str, str]) -> Iterator[Cause]:
+    """The packages that a file pins otherwise, each by name; the file alone where that does not tell the difference."""
+    changed = [name for name in sorted(base.keys() | head.keys()) if base.get(name) != head.get(name)]
+    for name in changed[:_MAX_PACKAGES_NAMED]:
+        yield Cause(kind="environment", what=f"{file}: {name}"[:2_000], base=base.get(name), head=head.get(name))
+    if not changed:
+        yield Cause(kind="environment", what=file[:2_000])
+    elif len(changed) > _MAX_PACKAGES_NAMED:
+        yield Cause(kind="environment", what=f"and {len(changed) - _MAX_PACKAGES_NAMED} more in {file}"[:2_000])
+
+
+def _pins(file: Path) -> dict[str, str]:
+    """Package -> version of the lines `package==version` of a requirements file; none for any other file."""
+    if file.suffix not in (".txt", ".in") or not file.is_file() or file.stat().st_size > _MOST_PIN_BYTES:
+        return {}
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _PIN.findall(text)}
 
 
 def _inputs(

@@ -38,6 +38,11 @@ def base_checkout(top: Path, commit: str) -> Path:
     for old in parent.iterdir() if parent.is_dir() else []:
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
+    return checkout_at(target, top, commit)
+
+
+def checkout_at(target: Path, top: Path, commit: str) -> Path:
+    """A checkout at `target` of a commit that the repository at `top` has; one that is there already is put right."""
     if (target / ".git").exists() and git(target, "rev-parse", "HEAD", check=False) == commit:
         git(target, "reset", "--quiet", "--hard")
         _copy_tags(top, target)
@@ -46,13 +51,13 @@ def base_checkout(top: Path, commit: str) -> Path:
     return target
 
 
-def set_checkout(top: Path, commit: str, inner: Path, overrides: Sequence[str]) -> Path:
-    """A checkout under `.pawl/set/`: its branch `pawl-set` is `commit` plus one that sets `overrides`.
+def set_checkout(top: Path, commit: str, inner: Path, overrides: Sequence[str], target: Path | None = None) -> Path:
+    """A checkout at `target` (`.pawl/set/`): its branch `pawl-set` is `commit` plus one that sets `overrides`.
 
     `inner` is the path of the DVC root below `top`. What is uncommitted at `top` is left out. Raises InputError, and
     leaves no checkout, where an override cannot be set.
     """
-    target = state_folder(top) / "set"
+    target = target or state_folder(top) / "set"
     _check_out_beside(top, target, commit)
     try:
         texts = apply_overrides(target / inner, overrides)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 
+from pawl.pipeline.gpu_meter import driver_version
 from pawl.schema import Machine
 
 # A stage runs code that nobody reviewed yet: what opens a door elsewhere stays outside.
@@ -103,10 +104,13 @@ def visible_gpus(installed: list[tuple[str, str]], environ: Mapping[str, str]) -
 
 def describe_machine(gpus: list[tuple[str, str]] | None = None) -> Machine:
     """The machine and the installed packages; `gpus` are the installed ones, where they are known already."""
-    packages = _packages()
+    gpus = installed_gpus() if gpus is None else gpus
+    packages, driver = _packages(), driver_version() if gpus else None
     where = {"python": platform.python_version(), "platform": platform.platform(), "packages": packages}
+    where |= {"driver": driver} if driver else {}
     return Machine(
-        device=_device(installed_gpus() if gpus is None else gpus),
+        device=_device(gpus),
+        driver=driver,
         cpu_count=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         python=platform.python_version(),

@@ -8,6 +8,7 @@ stage that makes it, down to the committed sources. Equal recipes on two sides m
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from pawl.pipeline.project import Project, stage_name
@@ -50,18 +51,21 @@ def why_unkeyed(stage: PipelineStage) -> str:
     return ""
 
 
-def recipe_keys(project: Project) -> dict[str, str | None]:
+def recipe_keys(project: Project, given: Container[str] = ()) -> dict[str, str | None]:
     """The recipe key of every stage, by name. None where a dependency mixes committed files with stages' outputs.
 
-    Call after `resolve_inputs` on every stage, so that committed sources have their hashes.
+    Call after `resolve_inputs` on every stage, so that committed sources have their hashes. What made the outputs in
+    `given` (absolute paths) does not count: only that they are read.
     """
     keys: dict[str, str | None] = {}
     for stage in project.stages:
-        keys[stage_name(stage)] = _recipe_key(project, stage, keys)
+        keys[stage_name(stage)] = _recipe_key(project, stage, keys, given)
     return keys
 
 
-def _recipe_key(project: Project, stage: PipelineStage, known: dict[str, str | None]) -> str | None:
+def _recipe_key(
+    project: Project, stage: PipelineStage, known: dict[str, str | None], given: Container[str]
+) -> str | None:
     from dvc.dependency import ParamsDependency
     from dvc.utils import dict_sha256
 
@@ -75,8 +79,10 @@ def _recipe_key(project: Project, stage: PipelineStage, known: dict[str, str | N
             inputs[dep.def_path] = dep.hash_info.value
         elif len(sources) == 1 and not sources[0].fs_path.startswith(dep.fs_path + os.sep):
             out = sources[0]
-            if out.stage.cmd and not out.stage.frozen:
-                origin: object = known.get(stage_name(out.stage))
+            if out.fs_path in given:
+                origin: object = "given"
+            elif out.stage.cmd and not out.stage.frozen:
+                origin = known.get(stage_name(out.stage))
                 if origin is None:
                     return None
             else:

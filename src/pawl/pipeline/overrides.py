@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def apply_overrides(root: Path, overrides: Iterable[str]) -> dict[str, str]:
         if file not in documents:
             documents[file] = load_yaml(root / file)
         _set(documents[file], key, _value(override, text), file)
-    return {file: _dump(document) for file, document in documents.items()}
+    return {file: _dump(document, file) for file, document in documents.items()}
 
 
 def load_yaml(path: Path) -> Any:
@@ -92,9 +93,11 @@ def _same_kind(key: str, old: Any, new: Any) -> Any:
     return new
 
 
-def _dump(document: Any) -> str:
+def _dump(document: Any, file: str) -> str:
     from ruamel.yaml import YAML
 
+    if file.endswith(".json"):  # which can be read as YAML, but not written so
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     writer = YAML()
     writer.width = 4_096
     buffer = io.StringIO()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pawl.pipeline import receipts
-from pawl.pipeline.causes import find_causes
+from pawl.pipeline.causes import environment_causes, find_causes
 from pawl.pipeline.keys import recipe_keys, stage_key, why_unkeyed
 from pawl.pipeline.project import Project, check_pipeline, lock_entry, resolve_inputs, stage_name
-from pawl.schema import Cause, Plan, Revision, StageAction, StagePlan
+from pawl.pipeline.provenance import machine_of
+from pawl.schema import Cause, Machine, Plan, Revision, StageAction, StagePlan
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -76,8 +78,10 @@ def make_plan(
     everything: bool = False,
     force: bool = False,
     notes: tuple[str, ...] = (),
+    machine: Callable[[], Machine] | None = None,
 ) -> Plan:
     """The plan for both sides. `revisions` are base's and head's; `base` is None where that commit has no pipeline.
+    `machine` describes the one that will run stages, and is asked only where a restored result came from a known one.
 
     Needed are the stages whose recipe differs from base's (with `everything`, all of head's); what has a receipt is
     restored, the rest runs, and so does whatever a running stage reads and nobody has. `force` runs the needed ones
@@ -102,6 +106,8 @@ def make_plan(
             causes = find_causes(
                 head, look.stage, base, before.stage, (_recipes(head_looks), _recipes(base_looks)), changed_files
             ) or (Cause(kind="code", what="a folder in which committed files and results lie together"),)
+            made = ((base, before, base_actions[name]), (head, look, head_actions[name]))
+            causes += tuple(_environment_causes(made, machine))
         plans.append(
             StagePlan(
                 name=name,
@@ -129,6 +135,19 @@ def make_plan(
         removed_stages=removed,
         notes=notes,
     )
+
+
+def _environment_causes(
+    made: Sequence[tuple[Project, Look, StageAction]], machine: Callable[[], Machine] | None
+) -> list[Cause]:
+    """How base's and head's machines differ: the one at hand for what runs, the one on record for what is restored."""
+    known = [None if action == "run" else machine_of(project, look.receipt) for project, look, action in made]
+    if machine is None or not any(known):
+        return []
+    base, head = (
+        machine() if action == "run" else recorded for (_, _, action), recorded in zip(made, known, strict=True)
+    )
+    return environment_causes(base, head)
 
 
 def _base_action(actions: dict[str, StageAction], name: str, differing: set[str]) -> StageAction | Literal["unneeded"]:

@@ -44,8 +44,9 @@ class Progress:
         self._done: set[str] = set()
 
     def expect(self, names: Collection[str]) -> None:
-        """The stages that count."""
-        self._expected = frozenset(names)
+        """The stages that count from now on."""
+        with self._state:
+            self._expected, self._done = frozenset(names), set()
 
     def say(self, line: str) -> None:
         """One line for people."""

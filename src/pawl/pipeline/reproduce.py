@@ -6,19 +6,19 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from pawl.pipeline.environment import describe_machine
 from pawl.pipeline.project import Project, stage_name
 from pawl.pipeline.records import in_pipeline_order
+from pawl.pipeline.shared import Shared
 from pawl.pipeline.turns import Work, result_of, take_turns
-from pawl.pipeline.worker import Shared, Worker
-from pawl.schema import Plan, Stages
+from pawl.pipeline.worker import Worker
+from pawl.schema import Plan, Rate, Stages
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
 
 
-def reproduce(head: Worker, base: Worker | None, plan: Plan, gpus: list[tuple[str, str]]) -> Stages:
-    """Carry out `plan`; `gpus` are those of the machine, as `installed_gpus` has them.
+def reproduce(head: Worker, base: Worker | None, plan: Plan, rate: Rate | None = None) -> Stages:
+    """Carry out `plan`; `rate` is what the machine costs.
 
     A stage that fails takes the stages below it with it, and no others; only what is not a stage's own doing raises,
     and it ends all that runs, as an interrupt does.
@@ -37,7 +37,7 @@ def reproduce(head: Worker, base: Worker | None, plan: Plan, gpus: list[tuple[st
     return Stages(
         base=plan.base,
         head=plan.head,
-        machine=describe_machine(gpus),
+        machine=head.shared.machine,
         stages=tuple(
             worker.results[stage_name(stage)]
             for worker in (head, base)
@@ -46,6 +46,7 @@ def reproduce(head: Worker, base: Worker | None, plan: Plan, gpus: list[tuple[st
             if stage_name(stage) in worker.results
         ),
         seconds=time.monotonic() - start,
+        rate=rate,
     )
 
 

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import chdir
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.config import Resources
 from pawl.pipeline import receipts
-from pawl.pipeline.command import Finished, run_command, tail
+from pawl.pipeline.command import tail
 from pawl.pipeline.data import fetch_data
-from pawl.pipeline.environment import stage_environment, with_gpus
+from pawl.pipeline.environment import stage_environment
 from pawl.pipeline.keys import stage_key
 from pawl.pipeline.plan import Look, Looks, look_at
-from pawl.pipeline.progress import Progress, in_words
+from pawl.pipeline.progress import in_words
 from pawl.pipeline.project import Project, lock_entry, one_line, stage_name
-from pawl.pipeline.resources import Gpus, Pool, need_of
+from pawl.pipeline.provenance import data_digest, origin_of, seeds_of, write_origin
+from pawl.pipeline.resources import Gpus, need_of
+from pawl.pipeline.running import Ran, run_stage
+from pawl.pipeline.shared import Shared
 from pawl.pipeline.turns import result_of, undisturbed
 from pawl.schema import Side, StageResult
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
-
-
-@dataclass
-class Shared:
-    """What the sides have in common."""
-
-    pool: Pool
-    progress: Progress
-    resources_of: Callable[[str], Resources]
-    making: dict[str, Future[None]] = field(default_factory=dict)
-    """Stage key -> the end of the command that is making its result."""
-    told: set[str] = field(default_factory=set)
-    """Stages of which it was said that they are given less than they want."""
 
 
 @dataclass
@@ -55,6 +42,10 @@ class Worker:
     force: frozenset[str] = frozenset()
     unchanged: frozenset[str] = frozenset()
     """Stages with the same recipe on both sides, whose results are at most brought back for others to read."""
+    commit: str | None = None
+    """What is checked out; None where results belong to no commit."""
+    title: str = ""
+    """What people are told in place of the side."""
     results: dict[str, StageResult] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     """Stages whose outputs are in the workspace as their receipt has them."""
@@ -64,7 +55,7 @@ class Worker:
 
     def label(self, stage: PipelineStage) -> str:
         """The stage's name for people, such as `head: train@digits`."""
-        return f"{self.side}: {stage_name(stage)}"
+        return f"{self.title or self.side}: {stage_name(stage)}"
 
     async def obtain(self, stage: PipelineStage) -> bool:
         """See to it that the stage's outputs are in the workspace: restored if anyone ever made them, else made.
@@ -81,6 +72,11 @@ class Worker:
         """Leave the stage out, and with it what reads its outputs."""
         self._obtained[stage_name(stage)] = Future()
         self._obtained[stage_name(stage)].set_result(self._skipped(stage))
+
+    def take(self, stage: PipelineStage) -> None:
+        """Let the stage's outputs be what the caller puts into the workspace."""
+        self._obtained[stage_name(stage)] = Future()
+        self._obtained[stage_name(stage)].set_result(True)
 
     async def _obtain(self, stage: PipelineStage) -> bool:
         name = stage_name(stage)
@@ -146,16 +142,15 @@ class Worker:
         """Run the stage; everything upstream is in the workspace."""
         stage = look.stage
         fetch_data(self.project, stage)
-        log = self.reports / "logs" / f"{self.side}-{_file_name(stage_name(stage))}.log"
+        log = self.reports / "logs" / f"{_file_name(f'{self.title or self.side}-{stage_name(stage)}')}.log"
         end: Future[None] = Future()
         if look.stage_key:
             self.shared.making[look.stage_key] = end
-        started, finished, problem = await self._run(look, log)
+        ran, problem = await self._run(look, log)
         if not problem:
             self.present.add(stage_name(stage))
             self.made.add(stage_name(stage))
-            receipt = look.stage_key and receipts.of_stage(self.project, stage, look.stage_key)
-            look.receipt = receipt or look.receipt
+            self._note_receipt(look, ran)
         if look.stage_key:
             del self.shared.making[look.stage_key]
         end.set_result(None)
@@ -163,45 +158,33 @@ class Worker:
         self._record(
             look,
             "failed" if problem else "trained",
-            finished=finished,
-            started=started,
+            ran=ran,
             log=log,
             problem=problem,
             note="dvc.lock recorded another result for these inputs; no run on record produced it." if forged else "",
         )
-        how = f"failed: {problem}" if problem else f"done in {in_words(finished.seconds)}"
+        how = f"failed: {problem}" if problem else f"done in {in_words(ran.usage.seconds)}"
         progress = self.shared.progress
         progress.say(f"{self.label(stage)} {how} {progress.count(self.label(stage))}".rstrip())
         return not problem
 
-    async def _run(self, look: Look, log: Path) -> tuple[str, Finished, str]:
+    async def _run(self, look: Look, log: Path) -> tuple[Ran, str]:
         """Run the command, when its turn has come, and take its outputs into cache, lock and run-cache.
 
-        The time at which it was started, how it ended, and what went wrong.
+        How it ended, and what went wrong.
         """
-        from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
+        from dvc.stage.run import prepare_kwargs
 
         stage, repo, label, pool = look.stage, self.project.repo, self.label(look.stage), self.shared.pool
         env = stage_environment(prepare_kwargs(stage)["env"], self.allowed, Path(repo.root_dir), look.stage_key)
         env |= {"DVC_ROOT": repo.root_dir, "DVC_STAGE": stage_name(stage)}  # as if DVC ran in this checkout
-        shell = get_executable()
-        commands = [
-            made if isinstance(made := _make_cmd(shell, cmd), list) else ["/bin/sh", "-c", made]
-            for cmd in _enforce_cmd_list(stage.cmd)
-        ]
         progress = self.shared.progress
 
-        def run(gpus: Gpus) -> tuple[str, Finished]:
-            started = datetime.now(UTC).isoformat(timespec="seconds")
+        def run(gpus: Gpus) -> Ran:
             progress.begin(label)
             try:
-                return started, run_command(
-                    commands,
-                    folder=Path(stage.wdir),
-                    env=with_gpus(env, gpus, pool.gpus),
-                    log=log,
-                    line=lambda text: progress.print(label, text),
-                    stop=pool.stopped,
+                return run_stage(
+                    stage, env, (gpus, pool.gpus), log, lambda text: progress.print(label, text), pool.stopped
                 )
             finally:
                 progress.end(label)
@@ -213,15 +196,15 @@ class Worker:
         with repo.lock:
             stage.remove_outs(ignore_remove=False, force=False)
         try:
-            started, finished = await result_of(pool.submit(need, run))
+            ran = await result_of(pool.submit(need, run))
         except BaseException:
             pool.stop()
             with repo.lock:
                 stage.remove_outs(ignore_remove=False, force=False)
             raise
-        if finished.exit_code != 0:
-            return started, finished, f"its command ended with exit code {finished.exit_code}"
-        return started, finished, self._take(look)
+        if ran.exit_code != 0:
+            return ran, f"its command ended with exit code {ran.exit_code}"
+        return ran, self._take(look)
 
     def _take(self, look: Look) -> str:
         """Take what the command wrote into cache, lock and run-cache; what is wrong with it, empty if nothing is."""
@@ -252,19 +235,26 @@ class Worker:
                 stage.dump(update_pipeline=False)
             self.project.locked[stage_name(stage)] = entry
 
+    def _note_receipt(self, look: Look, ran: Ran) -> None:
+        """The receipt that the stage just earned, with the run that earned it."""
+        receipt = look.stage_key and receipts.of_stage(self.project, look.stage, look.stage_key)
+        look.receipt = receipt or look.receipt
+        if receipt and self.commit is not None:
+            write_origin(self.project, receipt, self.commit, ran.started_at, ran.usage, self.shared.machine)
+
     def _record(
         self,
         look: Look,
         outcome: str,
         *,
         seconds: float | None = None,
-        finished: Finished | None = None,
-        started: str | None = None,
+        ran: Ran | None = None,
         log: Path | None = None,
         problem: str = "",
         note: str = "",
     ) -> None:
         name = stage_name(look.stage)
+        usage = ran.usage if ran else None
         self.results[name] = StageResult(
             name=name,
             side=self.side,
@@ -272,13 +262,17 @@ class Worker:
             present=name in self.present,
             stage_key=look.stage_key,
             recipe_key=look.recipe_key,
-            started_at=started,
-            seconds=finished.seconds if finished else seconds,
-            peak_memory_bytes=finished.peak_memory_bytes if finished else None,
-            exit_code=finished.exit_code if finished else None,
+            started_at=ran.started_at if ran else None,
+            seconds=usage.seconds if usage else seconds,
+            peak_memory_bytes=usage.peak_memory_bytes if usage else None,
+            exit_code=ran.exit_code if ran else None,
             log=log.relative_to(self.reports).as_posix() if log else None,
             note=note,
             log_tail=f"{problem}\n{tail(log)}"[-15_000:].strip() if problem and log else "",
+            usage=usage,
+            origin=None if problem else origin_of(self.project, look.receipt),
+            data_digest=data_digest(self.project, look.stage),
+            seeds=seeds_of(look.stage),
         )
 
     def keep_unchanged(self, look: Look) -> None:

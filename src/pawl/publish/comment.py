@@ -17,6 +17,7 @@ from pawl.errors import InputError, ServiceError
 from pawl.publish import cml
 from pawl.publish.environment import Target
 from pawl.publish.github_api import GitHubApi, Progress
+from pawl.publish.history import with_earlier_pushes
 from pawl.publish.mark import Stamp, compose, normalised, stamped, supersedes
 from pawl.publish.retry import Patience
 from pawl.publish.thread import Comment, all_comments, comment_from, ours_among, own_login
@@ -54,7 +55,8 @@ def post_comment(
     """Make `body` the one comment with this title on the pull request.
 
     Args:
-        body: Markdown of at most `mark.body_budget_units(title)` UTF-16 units.
+        body: Markdown of at most `mark.body_budget_units(title)` UTF-16 units; where it ends with a history, as
+            `pawl report` writes it, the rows of our earlier comment are put before its own.
         target: where; see `target_from_environment`.
         title: tells apart several comments on one pull request; letters, digits, dots and hyphens.
         commit: the full id of the commit that the report is about.
@@ -73,7 +75,7 @@ def post_comment(
             "this run belongs to no pull request, so there is nowhere to comment: give --pull-request NUMBER"
         )
     stamp = Stamp(target.run, target.attempt, commit)
-    text = compose(body, title, stamp)
+    compose(body, title, stamp)  # refused before anything is asked of GitHub
     environment = os.environ if env is None else env
     program = _cml_to_use(via, target, environment)
     api = GitHubApi(target, patience or Patience(), progress)
@@ -86,6 +88,9 @@ def post_comment(
         keep = ours[-1] if ours else None
         if keep is not None and supersedes(keep[0], stamp):
             return Posted(keep[1].id, keep[1].url, "superseded", "api", api.writes + cml_runs, thread.delete(ours[:-1]))
+        # Read as late as can be: a row that another run writes from here on is lost.
+        report = with_earlier_pushes(body, [comment for _, comment in ours], target, title)
+        text = compose(report, title, stamp)
         if keep is not None and (normalised(keep[1].body) == normalised(text) or thread.is_settled(keep, stamp)):
             through: Literal["cml", "api"] = "cml" if cml_runs and not api.writes else "api"
             attempts = api.writes + cml_runs
@@ -101,7 +106,7 @@ def post_comment(
         harm = thread.harm_by_cml(keep)
         if harm is None:
             progress("posting through cml")
-            run = cml.run_cml(program, stamped(body, stamp), target, title=title, commit=commit, env=environment)
+            run = cml.run_cml(program, stamped(report, stamp), target, title=title, commit=commit, env=environment)
             thread.take_from_cml(run, text)
             cml_runs, cml_said = 1, run.said
         else:

@@ -99,17 +99,28 @@ def compose(body: str, title: str, stamp: Stamp) -> str:
 
 def stamp_in(text: str, title: str) -> Stamp | None:
     """The stamp at the end of a comment with our mark; None for a comment that is not marked as ours at its end."""
+    return _taken_apart(text, title)[1]
+
+
+def report_in(text: str, title: str) -> str:
+    """A comment without its stamp and mark; empty for one that is not marked as ours at its end."""
+    return _taken_apart(text, title)[0]
+
+
+def _taken_apart(text: str, title: str) -> tuple[str, Stamp | None]:
+    """The report in a comment, and its stamp."""
     lines = normalised(text).split("\n")
     mark = rf'!\[\]\({re.escape(WATERMARK_URL)}#[0-9a-fA-F]+ "CML watermark {re.escape(title)}"\)'
     if not re.fullmatch(mark, lines.pop()):
-        return None
+        return "", None
     while lines and not lines[-1].strip():
         lines.pop()
     found = _STAMP.fullmatch(lines[-1]) if lines else None
     if not found:
-        return Stamp(None)
+        return "\n".join(lines), Stamp(None)
     run, attempt, commit = found.groups()
-    return Stamp(int(run) if run else None, int(attempt) if attempt else 1, commit)
+    stamp = Stamp(int(run) if run else None, int(attempt) if attempt else 1, commit)
+    return "\n".join(lines[:-1]).rstrip(), stamp
 
 
 def normalised(text: str) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pawl.errors import InputError
 from pawl.report.charts import draw_pictures
-from pawl.report.comment import render_comment
+from pawl.report.comment import RESERVE_UNITS, render_comment
 from pawl.report.files import write_together
 from pawl.report.page import render_page
 from pawl.schema import Comparison, Plan, Stages, Tracking
 
-_OURS = re.compile(r"(curves|confusion)(-[a-z0-9]+)*\.(svg|png)")
+_OURS = re.compile(r"(forest|curves|confusion|reliability|flips|classes)(-[a-z0-9]+)*\.(svg|png)")
 
 
 def write_reports(
@@ -24,7 +24,7 @@ def write_reports(
     tracking: Tracking | None,
     *,
     pictures: bool = True,
-    reserve_units: int = 1_024,
+    reserve_units: int = RESERVE_UNITS,
 ) -> list[Path]:
     """Write `report.md`, `report.html` and, with `pictures`, `plots/*.svg` and `plots/*.png` into `folder`.
 

@@ -1,4 +1,4 @@
-"""The three shapes of Markdown that the comment is made of. All cells and texts are escaped already."""
+"""The shapes of Markdown that the comment is made of. All cells and texts are escaped already."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def folded(summary: str, body: str) -> str:
 def bullets(items: Sequence[str]) -> str:
     """A list, one line per item."""
     return "\n".join(f"- {item}" for item in items)
+
+
+def unbroken(text: str) -> str:
+    """`text` that stays on one line of its cell."""
+    return text.replace(" ", "\u00a0")

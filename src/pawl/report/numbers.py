@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pawl.schema import Measured, MetricComparison
+from pawl.schema import MetricComparison, MetricState
 
 MINUS = "\u2212"
 NOTHING = "\u2013"
@@ -103,26 +103,26 @@ def show_difference(difference: float, decimals: int) -> str:
     return sign + _fixed(size, decimals)
 
 
-def show_measured(measured: Measured, decimals: int | None = None) -> str:
+def show_measured(value: float | None, state: MetricState, decimals: int | None = None) -> str:
     """The value with `decimals`, or with four significant digits, or the word for why there is none."""
-    if measured.state != "ok" or measured.value is None:
-        return _STATE_WORDS.get(measured.state, "missing")
+    if state != "ok" or value is None:
+        return _STATE_WORDS.get(state, "missing")
     if decimals is None:
-        return show_number(measured.value)
-    return _fixed(measured.value, decimals)
+        return show_number(value)
+    return _fixed(value, decimals)
 
 
 def show_metric(metric: MetricComparison) -> MetricText:
     """Both values and their difference with the same decimals, chosen by the difference and the tolerance."""
-    base, head, difference = metric.base.value, metric.head.value, metric.difference
+    base, head, difference = metric.base, metric.head, metric.difference
     if base is None or head is None or difference is None:
-        return MetricText(show_measured(metric.base), show_measured(metric.head), "")
+        return MetricText(show_measured(base, metric.base_state), show_measured(head, metric.head_state), "")
     if not _is_plain(base, head):
         return MetricText(show_number(base), show_number(head), show_difference(difference, 0))
     decimals = _decimals(base, head, difference, metric.tolerance)
     return MetricText(
-        show_measured(metric.base, decimals),
-        show_measured(metric.head, decimals),
+        show_measured(base, metric.base_state, decimals),
+        show_measured(head, metric.head_state, decimals),
         show_difference(difference, decimals),
     )
 
@@ -161,6 +161,20 @@ def show_bytes(count: int | None) -> str:
     return f"{min(count, 10**18) / 10**9:,.1f} GB"
 
 
+def show_energy(joules: float | None) -> str:
+    """Energy in the unit that electricity is sold in, or in joules where there is little of it.
+
+    >>> show_energy(412.0), show_energy(90_000.0), show_energy(7.2e6), show_energy(None)
+    ('412 J', '25 Wh', '2 kWh', '')
+    """
+    if joules is None or joules < 0:
+        return ""
+    if joules < 1_000:
+        return f"{show_number(joules, 3)} J"
+    hours = joules / 3_600
+    return f"{show_number(hours, 3)} Wh" if hours < 1_000 else f"{show_number(hours / 1_000, 3)} kWh"
+
+
 def show_count(count: int) -> str:
     """A count of things, whatever its size.
 
@@ -170,6 +184,15 @@ def show_count(count: int) -> str:
     if abs(count) > 10**12:
         return "over 10¹²" if count > 0 else f"under {MINUS}10¹²"
     return f"{count:,}".replace("-", MINUS)
+
+
+def share_of(count: int, total: int) -> float:
+    """The share that `count` is of `total`; 0 where that is nothing.
+
+    >>> share_of(1, 4), share_of(0, 0)
+    (0.25, 0.0)
+    """
+    return count / total if total else 0.0
 
 
 def show_recall(recall: float | None, change: float | None) -> str:

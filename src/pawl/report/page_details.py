@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawl.report.escape import lines, one_line, safe_address
+from pawl.report.escape import lines, one_line
 from pawl.report.numbers import NOTHING, show_bytes, show_count, show_seconds
 from pawl.report.run_sections import all_notes, reproduce_lines
 from pawl.report.stage_rows import stage_notes, stage_rows
 from pawl.report.verdict import failed_stages
-from pawl.schema import Comparison, Plan, Stages, Tracking
+from pawl.schema import Cause, Comparison, Plan, Stages, Tracking
 
 MOST_PARAMS = 500
 MOST_STAGES = 200
 MOST_CAUSES = 20
 MOST_FAILURES = 5
-MOST_RUNS = 100
 
 
 def _short(text: str | None) -> str | None:
     return None if text is None else one_line(text, 120)
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    told = cause.kind in ("params", "environment", "command") and (cause.base is not None or cause.head is not None)
+    return {
+        "kind": cause.kind,
+        "what": one_line(cause.what, 120),
+        "told": told,
+        "base": _short(cause.base),
+        "head": _short(cause.head),
+    }
 
 
 def change_parts(plan: Plan, comparison: Comparison) -> dict[str, Any]:
@@ -39,7 +49,7 @@ def change_parts(plan: Plan, comparison: Comparison) -> dict[str, Any]:
         "causes": [
             {
                 "name": one_line(stage.name, 80),
-                "causes": [{"kind": c.kind, "what": one_line(c.what, 120)} for c in stage.causes[:MOST_CAUSES]],
+                "causes": [_cause(cause) for cause in stage.causes[:MOST_CAUSES]],
                 "more": max(0, len(stage.causes) - MOST_CAUSES),
             }
             for stage in caused[:MOST_STAGES]
@@ -70,24 +80,13 @@ def _failures(stages: Stages | None) -> dict[str, Any]:
     return {"failures": shown, "failures_more": len(failed) - MOST_FAILURES}
 
 
-def _tracking(tracking: Tracking | None) -> dict[str, Any] | None:
+def _tracking(tracking: Tracking | None) -> str:
     if tracking is None or tracking.status == "off":
-        return None
+        return ""
     if tracking.status == "failed":
-        return {"text": f"It was not reached: {one_line(tracking.reason, 400)}", "runs": [], "more": 0}
+        return f"MLflow was not reached: {one_line(tracking.reason, 400)}"
     where = f" on {one_line(tracking.uri, 200)}" if tracking.uri else ""
-    runs = [
-        {
-            "stage": one_line(run.stage, 80),
-            "side": run.side,
-            "status": "logged by this run" if run.status == "created" else "logged before",
-            "run_id": one_line(run.run_id, 40),
-            "url": safe_address(run.url),
-        }
-        for run in tracking.runs[:MOST_RUNS]
-    ]
-    text = f"Experiment {one_line(tracking.experiment, 120)}{where}"
-    return {"text": text, "runs": runs, "more": len(tracking.runs) - MOST_RUNS}
+    return f"The runs are in MLflow's experiment {one_line(tracking.experiment, 120)}{where}."
 
 
 def _machine(stages: Stages | None) -> str:
@@ -112,7 +111,7 @@ def run_parts(plan: Plan, stages: Stages | None, comparison: Comparison, trackin
                 "note": one_line(notes.get(row.name, ""), 400),
                 "base": _outcome(row.base, row.base_seconds),
                 "head": _outcome(row.head, row.head_seconds),
-                "peak": show_bytes(row.peak_memory_bytes),
+                "peak": (show_bytes(row.peak_memory_bytes), row.peak_memory_bytes or ""),
             }
             for row in rows[:MOST_STAGES]
         ],

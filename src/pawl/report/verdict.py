@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pawl.report.numbers import MetricText, show_metric
-from pawl.schema import Comparison, MetricComparison, StageResult, Stages
+from pawl.schema import Comparison, Evidence, MetricComparison, StageResult, Stages
 
 MARKS = {
     "better": "✅",
@@ -37,6 +38,8 @@ WORDS = {
 }
 
 MOST_NAMED = 3
+_WORST_FIRST = ("worse", "not comparable", "no measurable change", "better")
+_URGENCY = ("worse", "not comparable", "better", "no measurable change")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,29 @@ def named_metrics(comparison: Comparison) -> list[Named]:
     return [Named(m, show_metric(m), "" if m.verdict == comparison.verdict else m.verdict) for m in primary]
 
 
+def deciding_metrics(comparison: Comparison) -> list[MetricComparison]:
+    """What the verdict rests on, what made it so first: the primary metrics, else all that have a direction.
+
+    Empty where no metric decided it.
+    """
+    if comparison.verdict in ("unchanged", "failed"):
+        return []
+    primary = [m for m in comparison.metrics if m.primary]
+    judged = primary or [m for m in comparison.metrics if m.direction != "none"]
+    # The headline is the worst of what was counted: what is worse than it lies in files that nothing changed.
+    counted = [m for m in judged if _WORST_FIRST.index(m.verdict) >= _WORST_FIRST.index(comparison.verdict)]
+    return sorted(counted, key=lambda m: (m.verdict != comparison.verdict, _URGENCY.index(m.verdict)))
+
+
+def evidence_of(comparison: Comparison, metric: MetricComparison) -> Evidence | None:
+    """What the predictions say beside a metric: those of the same folder, or of the same task by name, or the only."""
+    folder = PurePosixPath(metric.path).parent
+    for evidence in comparison.evidence:
+        if PurePosixPath(evidence.path).parent == folder or evidence.name == metric.name.split(" ")[0]:
+            return evidence
+    return comparison.evidence[0] if len(comparison.evidence) == 1 else None
+
+
 def described(metric: MetricComparison) -> bool:
     """Whether a metric is only shown: nothing rests on it, and neither way is better."""
     return metric.direction == "none" and not metric.primary
@@ -77,5 +103,4 @@ def failed_stages(stages: Stages | None) -> list[StageResult]:
 
 def in_order(metrics: tuple[MetricComparison, ...]) -> list[MetricComparison]:
     """Primary metrics first, then by how much a reader must know of them; those that are only described last."""
-    urgency = ("worse", "not comparable", "better", "no measurable change")
-    return sorted(metrics, key=lambda m: (not m.primary, described(m), urgency.index(m.verdict)))
+    return sorted(metrics, key=lambda m: (not m.primary, described(m), _URGENCY.index(m.verdict)))

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tasks.common.evaluation.pictures import picture_grid, worst_mistakes, write_pictures
+from tasks.common.data.manifest import Example
+from tasks.common.evaluation import pictures
+from tasks.common.evaluation.pictures import picture_grid, thumbnails, worst_mistakes, write_pictures
+from tasks.common.evaluation.results import write_classification
 from tasks.common.plotting.run import read_curves, run
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
@@ -45,6 +51,43 @@ def test_a_grid_shows_every_image_and_has_the_same_bytes_again(tmp_path):
 
 def test_a_grid_of_nothing_is_a_picture_still():
     assert picture_grid([], []).size[0] > 100
+
+
+def opened(picture):
+    return Image.open(io.BytesIO(picture))
+
+
+def test_thumbnails_are_small_pngs_of_the_first_images(monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_THUMBNAILS", 2)
+    rng = np.random.default_rng(0)
+    large = rng.integers(0, 256, (3, 200, 100, 3), dtype=np.uint8)
+    *small, without = thumbnails(large)
+    assert without is None
+    assert [(opened(each).format, opened(each).size, opened(each).mode) for each in small] == [
+        ("PNG", (32, 64), "RGB")
+    ] * 2
+    assert thumbnails(large) == [*small, None]
+    digits = rng.integers(0, 17, (1, 8, 8), dtype=np.uint8)
+    (digit,) = thumbnails(digits, brighten=15)
+    assert (np.asarray(opened(digit)) == digits[0] * 15).all()
+
+
+def test_predictions_carry_the_pictures_and_are_the_same_bytes_again(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    examples = [Example(f"e{i}", "test", "ab"[i % 2], f"d{i}", f"g{i}", "") for i in range(4)]
+    examples.append(Example("t", "train", "a", "d9", "g9", ""))
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]])
+    written = []
+    for name in ("one", "two"):
+        paths = TaskPaths(tmp_path / name, "digits")
+        write_classification(paths, examples, scores, ["a", "b"], 10, images=thumbnails(images))
+        written.append(paths.predictions.read_bytes())
+    assert written[0] == written[1]
+    rows = pq.read_table(paths.predictions).to_pylist()
+    assert [*rows[0]] == ["id", "target", "prediction", "score:a", "score:b", "image"]
+    assert [np.asarray(opened(row["image"])).tolist() for row in rows] == images.tolist()
+    write_classification(paths, examples, scores, ["a", "b"], 10)
+    assert "image" not in pq.read_schema(paths.predictions).names
 
 
 def test_curves_are_one_picture_a_metric_with_a_panel_a_fold(tmp_path):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tasks.common.data.manifest import read_manifest
 from tasks.common.data.shards import open_shard
-from tasks.common.evaluation.pictures import picture_grid, worst_mistakes, write_pictures
+from tasks.common.evaluation.pictures import picture_grid, thumbnails, worst_mistakes, write_pictures
 from tasks.common.evaluation.results import label_numbers, write_classification
 from tasks.common.model.card import Card
 from tasks.common.model.device import Device
@@ -50,7 +50,8 @@ def evaluate_images(
     examples = read_manifest(paths.prepared)
     images = open_shard(paths.prepared, "images", "test")
     scores = score(images)
-    write_classification(paths, examples, scores, card.labels, params.calibration_bins)
+    small = thumbnails(images, brighten=brighten)
+    write_classification(paths, examples, scores, card.labels, params.calibration_bins, images=small)
 
     test = [example for example in examples if example.split == "test"]
     targets = label_numbers(paths, test, card.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+THUMBNAIL_PIXELS = 64
+MAX_THUMBNAILS = 2_000
 _FONT_PIXELS = 12
 _LINE_PIXELS = 15
 _MARGIN_PIXELS = 6
@@ -22,6 +25,15 @@ def write_pictures(paths: TaskPaths, pictures: Mapping[str, Image]) -> None:
     with new_folder(paths.pictures) as folder:
         for name, picture in pictures.items():
             picture.save(folder / f"{name}.png")
+
+
+def thumbnails(images: np.ndarray, *, brighten: int = 1) -> list[bytes | None]:
+    """The column `image` of predictions.parquet: small PNGs of (N, H, W) or (N, H, W, 3) uint8, one an image.
+
+    Only the first 2,000 have one, because every model's predictions are kept; the others are None. `brighten` is the
+    factor that makes the pixels span 0 to 255.
+    """
+    return [_thumbnail(images[i] * brighten) if i < MAX_THUMBNAILS else None for i in range(len(images))]
 
 
 def worst_mistakes(targets: np.ndarray, scores: np.ndarray, count: int) -> list[int]:
@@ -64,6 +76,17 @@ def picture_grid(
         fitting = "\n".join(_fitting(line, side_pixels, font) for line in caption.split("\n"))
         draw.multiline_text((left, top + side_pixels + 2), fitting, fill="black", font=font, spacing=2)
     return canvas
+
+
+def _thumbnail(pixels: np.ndarray) -> bytes:
+    """A PNG of at most 64 by 64 pixels, in the proportions of the image; what is smaller is not enlarged."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.BOX)
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
 
 
 def _fitting(line: str, width_pixels: int, font: object) -> str:

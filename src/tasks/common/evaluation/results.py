@@ -19,18 +19,26 @@ if TYPE_CHECKING:
 
 
 def write_classification(
-    paths: TaskPaths, examples: Sequence[Example], scores: np.ndarray, labels: Sequence[str], calibration_bins: int
+    paths: TaskPaths,
+    examples: Sequence[Example],
+    scores: np.ndarray,
+    labels: Sequence[str],
+    calibration_bins: int,
+    *,
+    images: Sequence[bytes | None] | None = None,
 ) -> None:
     """Write metrics, predictions and confusion of a classifier.
 
     examples: the whole manifest. scores: (N, K) probabilities of its test examples, in its order, for the K `labels`.
-    Raises TaskError for a test example whose label the model does not know, or scores that are not finite.
+    images: a small picture of each, where examples can be looked at. Raises TaskError for a test example whose label
+    the model does not know, or scores that are not finite.
     """
     test = [example for example in examples if example.split == "test"]
     targets = label_numbers(paths, test, labels)
     check_scores(paths, scores, (len(test), len(labels)))
     predicted = [labels[number] for number in scores.argmax(axis=1)]
-    write_predictions(paths, class_columns(test, predicted, scores, labels))
+    columns = class_columns(test, predicted, scores, labels)
+    write_predictions(paths, columns if images is None else columns | {"image": images})
     write_confusion(paths, zip((example.label for example in test), predicted, strict=True))
     majority = labels.index(majority_label(examples, labels))
     write_metrics(paths, classification_metrics(targets, scores, majority, calibration_bins))
@@ -76,14 +84,16 @@ def class_columns(
 
 
 def write_predictions(paths: TaskPaths, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write predictions.parquet: `score:` and `value:` columns are numbers, all others texts."""
+    """Write predictions.parquet: `score:` and `value:` columns are numbers, `image` is encoded, all others texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {
-        name: pa.array(values, pa.float64() if name.startswith(("score:", "value:")) else pa.string())
-        for name, values in columns.items()
-    }
+    def type_of(name: str) -> Any:
+        if name.startswith(("score:", "value:")):
+            return pa.float64()
+        return pa.binary() if name == "image" else pa.string()
+
+    arrays = {name: pa.array(values, type_of(name)) for name, values in columns.items()}
     with new_file(paths.predictions) as partial:
         pq.write_table(pa.table(arrays), partial)
 

@@ -50,6 +50,7 @@ class Params(StageParams):
     hidden_units: Annotated[int, Field(ge=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    train_share: Annotated[float, Field(gt=0, le=1)]
     data: DataParams
     trainer: TrainerParams
 
@@ -64,7 +65,8 @@ def run(paths: TaskPaths, params: Params) -> None:
     examples = read_manifest(paths.prepared)
     labels = label_order(example.label for example in examples)
     in_train = open_shard(paths.prepared, "images", "train")
-    mean, std = float(in_train.mean()), float(in_train.std())
+    learnt_from = _some_of(len(in_train), params)
+    mean, std = float(in_train[learnt_from].mean()), float(in_train[learnt_from].std())
 
     def batches(split: str, seed: int | None) -> Batches:
         add_channel = channels_first if params.framework == "torch" else channels_last
@@ -73,6 +75,8 @@ def run(paths: TaskPaths, params: Params) -> None:
             return add_channel(normalise(images, mean, std)), targets
 
         images, targets = open_shard(paths.prepared, "images", split), targets_of(examples, labels, split)
+        if split == "train":
+            images, targets = images[learnt_from], targets[learnt_from]
         return Batches(images, targets, params.batch_size, seed, transform, params.data.num_workers)
 
     train, validation = batches("train", params.seed), batches("validation", None)
@@ -95,6 +99,16 @@ def run(paths: TaskPaths, params: Params) -> None:
             validation=best.validation(),
             key=key,
         )
+
+
+def _some_of(n_examples: int, params: Params) -> np.ndarray | slice:
+    """Which examples of the training split are learnt from, in their order."""
+    import numpy as np
+
+    if params.train_share == 1:
+        return slice(None)
+    kept = max(1, round(n_examples * params.train_share))
+    return np.sort(np.random.default_rng(params.seed).permutation(n_examples)[:kept])
 
 
 def _fit_torch(

@@ -11,7 +11,7 @@ from tasks.common.data.label_sets import join_labels, labels_of, target_matrix
 from tasks.common.data.manifest import Example, read_manifest
 from tasks.common.data.shards import open_shard
 from tasks.common.evaluation.multilabel import confusion_pairs, multilabel_metrics
-from tasks.common.evaluation.pictures import picture_grid, write_pictures
+from tasks.common.evaluation.pictures import picture_grid, thumbnails, write_pictures
 from tasks.common.evaluation.results import check_scores, write_confusion, write_metrics, write_predictions
 from tasks.common.model.card import read_card
 from tasks.common.model.device import Device
@@ -57,6 +57,7 @@ def run(paths: TaskPaths, params: Params) -> None:
         "group": [example.group for example in test],
     }
     columns |= {f"score:{label}": scores[:, number].tolist() for number, label in enumerate(card.labels)}
+    columns["image"] = thumbnails(pixels)
     write_predictions(paths, columns)
     write_confusion(paths, confusion_pairs(targets, predictions, card.labels))
     worst = (targets != predictions).sum(axis=1).argsort(kind="stable")[::-1][: params.pictures]

@@ -10,7 +10,7 @@ from pydantic import Field
 from tasks.common.data.manifest import Example, read_manifest
 from tasks.common.data.shards import open_shard
 from tasks.common.evaluation.metrics import log_loss, macro_f1
-from tasks.common.evaluation.pictures import picture_grid, write_pictures
+from tasks.common.evaluation.pictures import picture_grid, thumbnails, write_pictures
 from tasks.common.evaluation.results import (
     check_scores,
     class_columns,
@@ -51,7 +51,8 @@ def run(paths: TaskPaths, params: Params) -> None:
     targets = label_numbers(paths, test, labels)
     check_scores(paths, scores.probabilities, (len(test), len(labels)))
     predicted = [labels[grade] for grade in scores.grades]
-    write_predictions(paths, class_columns(test, predicted, scores.probabilities, labels))
+    columns = class_columns(test, predicted, scores.probabilities, labels)
+    write_predictions(paths, columns | {"image": thumbnails(images)})
     write_confusion(paths, zip((example.label for example in test), predicted, strict=True))
     majority = labels.index(majority_label(examples, labels))
     write_metrics(

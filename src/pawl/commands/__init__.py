@@ -1,0 +1,1 @@
+"""Commands too long for the command line's own module."""

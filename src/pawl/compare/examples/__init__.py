@@ -1,0 +1,1 @@
+"""What two sides' predictions of the same examples say beyond one number."""

@@ -1,0 +1,1 @@
+"""How far a metric moves when nothing but the seed differs."""

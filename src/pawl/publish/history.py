@@ -1,0 +1,34 @@
+"""The rows of earlier pushes, taken over from our comments into the one that is about to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pawl.publish.environment import Target
+from pawl.publish.mark import body_budget_units, report_in
+from pawl.publish.thread import Comment
+from pawl.report.escape import safe_address
+from pawl.report.history import Push, history_at_end, with_history
+
+
+def run_address(target: Target, push: Push) -> str | None:
+    """Where the workflow run of a row can be opened; None for a run outside of workflows."""
+    if push.run is None:
+        return None
+    server = "https://github.com"
+    if target.api_url != "https://api.github.com":
+        server = target.api_url.removesuffix("/api/v3")
+    return safe_address(f"{server}/{target.repository}/actions/runs/{push.run}/attempts/{push.attempt}")
+
+
+def with_earlier_pushes(report: str, ours: Sequence[Comment], target: Target, title: str) -> str:
+    """`report` with the rows that our comments hold, the oldest comment first, before its own."""
+    earlier = [push for comment in ours for push in history_at_end(report_in(comment.body, title))[1]]
+    return with_history(
+        report,
+        earlier,
+        body_budget_units(title),
+        run=target.run,
+        attempt=target.attempt,
+        address_of=lambda push: run_address(target, push),
+    )
