@@ -49,7 +49,7 @@ CASES = {
         passes=True,
         config=CONFIG.replace("primary: true", "primary: true, tolerance: 0.1, non_inferiority: true"),
     ),
-    "other-ids": Case("not comparable", {"params.yaml": params(data_seed=2)}, passes=False, why_not="nothing to pair"),
+    "other-ids": Case("not comparable", {"params.yaml": params(data_seed=2)}, passes=False, why_not="other ids"),
     "more-ids": Case("not comparable", {"params.yaml": params(examples=350)}, passes=False, why_not="other ids"),
     "other-targets": Case(
         "not comparable", {"params.yaml": params(relabelled=(3, 4, 5))}, passes=False, why_not="other targets"
@@ -165,7 +165,10 @@ def matches_golden(folder: Path, name: str, root: Path) -> None:
 
 
 def _plain(text: str) -> str:
+    text = re.sub(r"<details>\n<summary><b>Cost</b>.*?</details>\n\n", "", text, flags=re.S)
+    text = re.sub(r"Python `[\w.]+`", "Python", text)
     text = re.sub(r"\b[0-9a-f]{40}\b", "COMMIT", text)
+    text = re.sub(r"`[0-9a-f]{7,12}`", "`HEX`", text)
     text = re.sub(r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{7,12}\b", "HEX", text)
     text = re.sub(r"\b\d+(\.\d+)? (s|min|kB|MB|GB|CPUs?)\b", r"N \2", text)
     text = re.sub(r"<!-- pawl-history .*? -->", "<!-- pawl-history -->", text, flags=re.S)

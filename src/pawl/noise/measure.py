@@ -73,7 +73,9 @@ def measure_noise(
         for training in others:
             training.close()
     made_by = {
-        path: (name, own.worker.looks[name].recipe_key) for name, paths in files.items() for path in paths.metrics
+        path: (name, own.worker.looks[name].recipe_key)
+        for name, paths in files.items()
+        for path in (*paths.metrics, *paths.predictions)
     }
     return Noise(
         commit=place.commit,

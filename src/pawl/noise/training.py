@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,12 +96,13 @@ class Training:
             file = project.root / path
             for key, leaf in read_metrics(file, f"{path} of {self.title}").items() if file.exists() else ():
                 value = measured(leaf).value
-                if value is not None and math.isfinite(value):
+                if value is not None:
                     self.values[path, key] = value
         for path in prediction_paths:
             digest = examples_digest(project.root / path)
             if digest is not None:
                 self.examples[path] = digest
+                self.values |= _recomputed(project.root / path, path)
 
     def close(self) -> None:
         """Remove the checkout, if it is one with other seeds; what was made is in the cache."""
@@ -112,6 +112,20 @@ class Training:
     @property
     def _folder(self) -> Path:
         return self.place.folder / self.title.replace(" ", "-")
+
+
+def _recomputed(file: Path, path: str) -> dict[tuple[str, str], float]:
+    """The metrics that predictions give, as a comparison counts them; none where the file is not as it must be."""
+    from pawl.compare.statistics.differences import compare_pairs
+    from pawl.compare.statistics.pairing import Pair
+    from pawl.compare.statistics.predictions import read_predictions
+    from pawl.errors import InputError
+
+    try:
+        own = read_predictions(file, path)
+    except InputError:
+        return {}
+    return {(path, found.name): found.base for found in compare_pairs(Pair(own, own), resamples=1)}
 
 
 def examples_digest(file: Path) -> str | None:

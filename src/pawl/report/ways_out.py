@@ -72,6 +72,8 @@ def _not_comparable(comparison: Comparison, metric: MetricComparison, name: Name
             return ["Judge the number itself: once merged, it is the base of the next comparison."]
         side = "head" if metric.head_state != "ok" else "base"
         return [f"Make {side}'s evaluation write a finite number for {name(metric.key, 40)}, then push again."]
+    if metric.why_not == "nothing to pair" and evidence_of(comparison, metric) is not None:
+        return ["Let head's evaluation write predictions that can be read, as base's does."]
     if metric.why_not == "nothing to pair":
         return ["Let the evaluation write `predictions.parquet`, or set a tolerance for the metric in `pawl.yaml`."]
     return [f"Do not merge on these numbers: {_RESCORE}"]

@@ -35,7 +35,7 @@ def test_another_test_set_is_not_compared() -> None:
     assert (found.paired, found.base_only, found.head_only) == (9, 1, 2)
     assert "base alone has 1 examples, head alone 2, both have 9" in found.problem
     apart = pair_predictions(pair.base.take(np.arange(5)), pair.head.take(np.arange(5, 12)))
-    assert (apart.cause, apart.paired) == ("nothing to pair", 0)
+    assert (apart.cause, apart.paired) == ("other ids", 0)
 
 
 def test_other_targets_are_counted() -> None:

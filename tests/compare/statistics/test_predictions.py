@@ -171,6 +171,16 @@ def test_limits_are_looked_at_before_anything_is_read(tmp_path: Path, monkeypatc
         read_predictions(path)
 
 
+def test_columns_of_lists_do_not_hide_the_size_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = [{"left": [1, 2], "top": 3}] * 3
+    path = write(tmp_path / "p.parquet", boxes=boxes, **CLASSES, note=["n" * 5_000 + str(n) for n in range(3)])
+    monkeypatch.setattr(columns, "MAX_COLUMN_BYTES", 1_000)
+    assert read_predictions(path).kind == "classification"
+    path = write(tmp_path / "q.parquet", boxes=boxes, **{**CLASSES, "group": [str(n) * 900 for n in range(3)]})
+    with pytest.raises(InputError, match='the column "group" is larger than'):
+        read_predictions(path)
+
+
 def test_too_many_labels_or_scores_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "p.parquet", **CLASSES)
     monkeypatch.setattr(predictions, "MAX_SCORES", 5)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_LEARNT = {"train", "training"}
+_TESTED = {"test", "testing", "eval", "evaluation", "holdout"}
+
+
 def manifest_difference(
     name: str, path: str, base: Path | None, head: Path | None, note: Note = lambda _: None
 ) -> DataDifference | None:
@@ -60,6 +64,10 @@ def _difference(
     moved = int(_other(splits, at_base, at_head).sum()) if base.splits is not None and head.splits is not None else 0
     if moved:
         note(f"{path}: {moved:,} examples are in another split than on base.")
+        learnt = _learnt_then_tested(splits, at_base, at_head)
+        if learnt:
+            known = f"{learnt:,} of the examples that head tests on"
+            note(f"{path}: base learnt from {known}, so base's model judged there (--rescore) looks better than it is.")
     classes = classes_of(labels)
     found = [
         *findings_of_side("head", head.ids, digests.head, splits.head, labels.head),
@@ -92,6 +100,15 @@ def _other(codes: Codes, at_base: np.ndarray, at_head: np.ndarray) -> np.ndarray
     base, head = codes.base[at_base], codes.head[at_head]
     differ: np.ndarray = (base != head) & (base >= 0) & (head >= 0)
     return differ
+
+
+def _learnt_then_tested(splits: Codes, at_base: np.ndarray, at_head: np.ndarray) -> int:
+    """How many of these examples are in base's training split and in head's test split."""
+    import numpy as np
+
+    words = [str(split or "").lower() for split in splits.values.to_pylist()]
+    learnt, tested = (np.array([*(word in known for word in words), False]) for known in (_LEARNT, _TESTED))
+    return int((learnt[splits.base[at_base]] & tested[splits.head[at_head]]).sum())
 
 
 def _with_splits(side: Examples) -> Examples:

@@ -5,6 +5,8 @@ Texts are read as dictionaries, so that a long text that is said once and repeat
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 4_000_000_000
 MAX_ROWS = 10_000_000
 MAX_COLUMNS = 5_000
+MAX_CHUNKS = 1_000_000
 MAX_COLUMN_BYTES = 1_000_000_000
 MAX_TEXT_CHARACTERS = 1_000
 
@@ -33,6 +36,8 @@ class Table:
     """Arrow type of each column."""
     file: Any
     """The open pyarrow.parquet.ParquetFile."""
+    sizes: dict[str, int]
+    """Bytes of each column once it is unpacked."""
 
     def named(self, prefix: str) -> dict[str, str]:
         """The columns `<prefix><rest>`, by their rest, in the order of the file."""
@@ -63,14 +68,26 @@ def open_table(path: Path, shown: str) -> Table:
         raise InputError(f"{shown} has no rows: write one for each test example.")
     if len(schema.names) > MAX_COLUMNS:
         raise InputError(f"{shown} has {len(schema.names):,} columns, more than {MAX_COLUMNS:,}: write fewer.")
-    repeated = (
-        next((name for name in schema.names if schema.names.count(name) > 1), None)
-        if (len(set(schema.names)) < len(schema.names))
-        else None
-    )
-    if repeated is not None:
-        raise InputError(f'{shown} has the column "{repeated[:100]}" twice: write it once.')
-    return Table(path, shown, rows, {field.name: field.type for field in file.schema_arrow}, file)
+    for name, count in Counter(schema.names).items():
+        if count > 1:
+            raise InputError(f'{shown} has the column "{name[:100]}" twice: write it once.')
+    types = {field.name: field.type for field in file.schema_arrow}
+    return Table(path, shown, rows, types, file, _sizes(file.metadata, types, shown))
+
+
+def _sizes(metadata: Any, types: Collection[str], shown: str) -> dict[str, int]:
+    """Bytes of each column once it is unpacked, as the file says; a column of lists has several parts."""
+    if metadata.num_row_groups * metadata.num_columns > MAX_CHUNKS:
+        raise InputError(f"{shown} has {metadata.num_row_groups:,} row groups: write fewer and larger ones.")
+    sizes = dict.fromkeys(types, 0)
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for number in range(metadata.num_columns):
+            chunk = row_group.column(number)
+            place = chunk.path_in_schema
+            name = place if place in sizes else place.partition(".")[0]
+            sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
+    return sizes
 
 
 def is_text(table: Table, column: str) -> bool:
@@ -163,13 +180,7 @@ def read_numbers(table: Table, column: str) -> np.ndarray:
 def _read(table: Table, column: str) -> Any:
     import pyarrow as pa
 
-    place = list(table.types).index(column)
-    metadata = table.file.metadata
-    n_bytes = 0
-    for group in range(metadata.num_row_groups):
-        chunk = metadata.row_group(group).column(place)
-        n_bytes += chunk.total_uncompressed_size
-    if n_bytes > MAX_COLUMN_BYTES:
+    if table.sizes[column] > MAX_COLUMN_BYTES:
         raise InputError(
             f'{table.shown}: the column "{column}" is larger than {MAX_COLUMN_BYTES // 10**9} GB: write less into it.'
         )
@@ -186,11 +197,9 @@ def _read(table: Table, column: str) -> Any:
 
 
 def _whole_text(table: Table, column: str, value: Any) -> str:
-    if isinstance(value, float):
-        if value != int(value) if value == value and abs(value) < 2**53 else True:
-            raise InputError(f'{table.shown}: the column "{column}" has {value}, which is no label: write texts.')
-        return str(int(value))
-    return str(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise InputError(f'{table.shown}: the column "{column}" has {value}, which is no label: write texts.')
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def _where(mask: Any, column: str) -> str:

@@ -47,8 +47,6 @@ def contrast_of(pair: Pair, name: str) -> Contrast | None:
     if base.scores is None or head.scores is None:
         return None
     if name in _OF_SCORES:
-        if kind == "multi-label" and name == "calibration_error":
-            return None
         score_metric = _OF_SCORES[name]
         return _plain(score_metric(base.targets, base.scores), score_metric(head.targets, head.scores))
     if name in _OF_RANKS:

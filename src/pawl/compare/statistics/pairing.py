@@ -65,7 +65,7 @@ def pair_predictions(base: Predictions, head: Predictions) -> Pairing:
         if base_only or head_only:
             found = (shared, base_only, head_only, 0)
             if not shared:
-                return Pairing(None, *found, "Base and head have no test example in common.", "nothing to pair")
+                return Pairing(None, *found, "Base and head have no test example in common.", "other ids")
             return Pairing(
                 None,
                 *found,
