@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import comparison_speed, images, loop, loose_files, six_tasks, verdict_calibration
+from benchmarks import comparison_speed, images, loop, loose_files, seed_luck, six_tasks, verdict_calibration
 from benchmarks.timing import Row
 from pawl.pipeline.environment import describe_machine
 
@@ -23,6 +23,7 @@ LONG: dict[str, Callable[[Path], Sequence[Row]]] = {
     "loose_files": loose_files.rows,
     "six_tasks": six_tasks.rows,
     "comparison_speed": comparison_speed.rows,
+    "seed_luck": seed_luck.rows,
 }
 
 
