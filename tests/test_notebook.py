@@ -23,7 +23,7 @@ from tests.support.working_tree import REPOSITORY, copy_working_tree, environmen
 
 NOTEBOOK = Path("docs/demo.ipynb")
 CELL_SECONDS = 600
-VERDICT = re.compile(r"\*\*(Better|Worse|No measurable change)\*\*: digits accuracy")
+VERDICT = re.compile(r"\*\*(Better|Worse|No measurable change)\*\*: `digits accuracy`")
 # Places of one machine, whatever the machine.
 PLACE = re.compile(r"/(tmp|home|root|work|Users|private|var)\b|file://")
 

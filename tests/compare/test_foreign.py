@@ -37,6 +37,7 @@ metrics:
 plots:
   - out/progress.csv: {x: epoch, y: val_rmse}
 """
+TOLERANCE = 'metrics: {"*": {tolerance: 0}}\n'
 
 
 def foreign(root: Path) -> Path:
@@ -66,10 +67,12 @@ def test_a_foreign_repository_gets_a_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     comparison = json.loads((root / "reports" / "comparison.json").read_text())
     by_key = {metric["key"]: metric for metric in comparison["metrics"]}
-    assert by_key["test.rmse"]["base"]["value"] == 1.0
-    assert by_key["test.rmse"]["head"]["value"] == 0.5
-    assert (by_key["test.rmse"]["direction"], by_key["test.rmse"]["direction_guessed"]) == ("lower", True)
-    assert (by_key["test.rmse"]["verdict"], by_key["test.rows"]["verdict"]) == ("better", "no measurable change")
+    rmse, rows = by_key["test.rmse"], by_key["test.rows"]
+    assert (rmse["base"], rmse["head"], rmse["difference"]) == (1.0, 0.5, -0.5)
+    assert (rmse["direction"], rmse["direction_guessed"]) == ("lower", True)
+    # It has neither predictions nor a tolerance: nothing tells luck from progress.
+    assert (rmse["verdict"], rmse["why_not"]) == ("not comparable", "nothing to pair")
+    assert rows["verdict"] == "no measurable change"
     assert comparison["params"] == [{"path": "config/model.yaml", "key": "model.neighbours", "base": "2", "head": "6"}]
     assert sorted(curve["name"] for curve in comparison["curves"]) == ["train_rmse", "val_rmse"]
     assert all(curve["base"] and curve["head"] for curve in comparison["curves"])
@@ -77,6 +80,17 @@ def test_a_foreign_repository_gets_a_report(tmp_path: Path) -> None:
     report = (root / "reports" / "report.md").read_text()
     assert "rmse" in report.splitlines()[0]
     assert "neighbours" in report
+
+
+def test_a_tolerance_is_all_that_a_foreign_repository_needs_for_a_verdict(tmp_path: Path) -> None:
+    root = foreign(tmp_path)
+    commit(root, "tolerance", {"pawl.yaml": TOLERANCE})
+    branch(root, "more", {"config/model.yaml": "model: {neighbours: 6}\n"})
+    measured = measure(root)
+    rmse, rows = measured.metric("out test.rmse"), measured.metric("out test.rows")
+    assert (rmse.direction, rmse.direction_guessed) == ("lower", True)
+    assert (rmse.verdict, rows.verdict) == ("better", "no measurable change")
+    assert measured.comparison.verdict == "better"
 
 
 def test_changes_elsewhere_in_the_monorepo_train_nothing(tmp_path: Path) -> None:
@@ -97,7 +111,7 @@ def test_a_changed_file_in_an_input_folder_is_named(tmp_path: Path) -> None:
 def test_a_stage_that_dvc_cannot_key_is_run_and_said(tmp_path: Path) -> None:
     root = foreign(tmp_path)
     persisted = PIPELINE.replace("      - out\n", "      - out: {persist: true}\n")
-    commit(root, "persist", {"dvc.yaml": persisted})
+    commit(root, "persist", {"dvc.yaml": persisted, "pawl.yaml": TOLERANCE})
     branch(root, "more", {"config/model.yaml": "model: {neighbours: 6}\n"})
     measured = measure(root)
     assert measured.trained() == ["head:fit", "base:fit"]

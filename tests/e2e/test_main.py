@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.test_pull_request import RATE, assert_green
+from tests.e2e.test_pull_request import RATE, WORSE, assert_green
 from tests.e2e.world import REPOSITORY, SLUG, World
 from tests.support.repositories import commit, git
 
@@ -38,6 +38,6 @@ def test_a_dispatched_run_sets_parameters_and_comments_where_it_is_told(world: W
     assert run.job("train").result == "success", run.log[-20_000:]
     assert run.job("report").steps["Gate"] == "failure"
     [comment] = world.comments(7)
-    assert comment.body.startswith("### 🔻 **Worse**: accuracy 0.6000 → 0.5500 (\u22120.0500)\n")
+    assert comment.body.startswith(WORSE)
     assert "- set for this run: `train.rate=0.5`" in comment.body
     assert world.statuses() == [(sha, "failure", "pawl")]

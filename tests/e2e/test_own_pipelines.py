@@ -38,7 +38,7 @@ def test_one_task_is_trained_on_both_sides_and_the_other_is_left_alone(
     assert run.job("report").steps["Comment"] == "success"
     assert run.job("report").steps["Gate"] == "failure"
     [comment] = world.comments(3)
-    assert comment.body.startswith("### 🔻 **Worse**: digits accuracy ")
+    assert comment.body.startswith("### 🔻 **Worse**: `digits accuracy` ")
     ran = re.findall(r"^(head|base): (\S+) runs$", run.job("train").said["Reproduce"], re.MULTILINE)
     both = [(side, f"{stage}@digits") for side in ("head", "base") for stage in ("train", "evaluate", "plot")]
     # What both sides read is made once, and base has it from head.
@@ -48,5 +48,10 @@ def test_one_task_is_trained_on_both_sides_and_the_other_is_left_alone(
     printed = re.findall(r"evaluate digits: accuracy (\S+)", run.job("train").said["Reproduce"])
     handed_over = read_file(tmp_path / "world/runner-1/artifacts/reports", "comparison.json", Comparison, "")
     [accuracy] = [metric for metric in handed_over.metrics if metric.name == "digits accuracy"]
-    assert [f"{side.value:.4g}" for side in (accuracy.head, accuracy.base)] == printed
+    assert [f"{value:.4g}" for value in (accuracy.head, accuracy.base)] == printed
+    # Judged by the predictions of both sides, paired, and not by the two numbers.
+    assert accuracy.verdict == "worse"
+    assert accuracy.upper is not None
+    assert accuracy.upper < 0
+    assert f"{accuracy.examples} examples" in comment.body.partition("\n")[0]
     assert not [metric for metric in handed_over.metrics if metric.name.startswith("tabular")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.e2e.act import Run
 from tests.e2e.world import World
@@ -19,7 +20,12 @@ def outcomes(run: Run, job: str, steps: list[str]) -> list[str | None]:
 
 def start(body: str) -> str:
     """The comment up to its table of stages, in which seconds and bytes are."""
-    return body.partition("#### Stages\n")[0]
+    return body.partition("<details>\n<summary><b>Stages</b>")[0]
+
+
+def history(body: str) -> list[tuple[str, str]]:
+    """(commit, verdict) of each row of the comment's history, the newest push first."""
+    return re.findall(r"^\| ([0-9a-f]{40}) \| (.+?) \|", body.partition("<summary><b>History</b>")[2], re.MULTILINE)
 
 
 def assert_green(run: Run) -> None:
@@ -28,29 +34,23 @@ def assert_green(run: Run) -> None:
     assert (run.exit_code, run.job("train").result, run.job("report").result) == (0, "success", "success")
 
 
-WHY_WORSE = "accuracy 0.6 → 0.55 (\u22120.05) is worse than base beyond the tolerance of 0.01"
-IMPROVED = """\
-### ✅ **Better**: accuracy 0.600 → 0.700 (+0.100)
+WHY_WORSE = "accuracy 0.6 → 0.55 (\u22120.05) is worse than base, and not shown to be within the tolerance of 0.01"
+WORSE = """\
+### 🔻 **Worse**: `accuracy` 0.6000 → 0.5500, down by 0.0500
+**How sure**: not known: luck is not measured, the tolerance of 0.010 alone decided. \
+An interval needs predictions of both sides, or `pawl noise --seeds 5`.\\
+**What to do**: ⛔ gate closed. Do not merge; see what changed below.
 
-🟢 **Gate open**: 1 primary metric holds against base
-
-| Metric | Base `main` `{base:.7}` | Head `faster` `{merge:.7}` | Change | Verdict |
-| :-- | --: | --: | --: | :-- |
-| **accuracy** ★ | 0.600 | 0.700 | ↑\u00a0+0.100 | ✅ better |
-| loss <sub>lower is better</sub> | 0.500 | 0.333 | ↓\u00a0\u22120.167 | ✅ better |
-
-★ primary: the verdict rests on it.
-
-- accuracy: higher is better, tolerance 0.01
-
-#### What changed
-
-| Parameter | Base | Head |
-| :-- | :-- | :-- |
-| `train.rate` | `1.0` | `2.0` |
-
-- `train`: params `params.yaml:train.rate` `1.0` → `2.0`
-- `evaluate`: upstream `train`
+"""
+IMPROVED = (Path(__file__).parent / "golden" / "improvement.md").read_text(encoding="utf-8")
+UNCHANGED = """\
+### ⚪ **Unchanged**: no code, parameter or data that a result follows from differs from base
+**How sure**: certain, as every result follows from the same code, parameters and data on both sides.\\
+**What to do**: 🟢 gate open. Nothing to do: judge the code alone."""
+FAILED = """\
+### ❌ **Failed**: {what}
+**How sure**: not known, as there are no results to compare.\\
+**What to do**: ⛔ gate closed. Do not merge{why}.
 
 """
 
@@ -63,7 +63,9 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     assert [(run["stage"], run["side"]) for run in world.stages_run()] == [("train", "head"), ("evaluate", "head")]
     [comment] = world.comments(7)
     base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
-    assert start(comment.body) == IMPROVED.format(base=base, merge=world.checked_out())
+    first_merge = world.checked_out()
+    assert start(comment.body) == IMPROVED.format(base=base, merge=first_merge)
+    assert history(comment.body) == [(first_merge, "✅ better")]
     assert re.search(r"^\| `train` \| ♻️ restored \| 🔨 trained [0-9.]+ s \|", comment.body, re.MULTILINE)
     assert comment.body.endswith(f'\n\n![](https://cml.dev/watermark.png#{head} "CML watermark pawl")')
     assert world.statuses() == [(head, "success", "pawl")]
@@ -79,6 +81,7 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     [updated] = world.comments(7)
     assert (updated.id, updated.updates) == (comment.id, 1)
     assert start(updated.body) == IMPROVED.format(base=base, merge=world.checked_out())
+    assert history(updated.body) == [(world.checked_out(), "✅ better"), (first_merge, "✅ better")]
     assert world.statuses()[1:] == [(event["pull_request"]["head"]["sha"], "success", "pawl")]
 
     # A runner that has never seen any of it takes both sides out of the bucket.
@@ -90,6 +93,7 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     [updated] = world.comments(7)
     assert (updated.id, updated.updates) == (comment.id, 2)
     assert start(updated.body) == IMPROVED.format(base=base, merge=world.checked_out())
+    assert history(updated.body) == [(world.checked_out(), "✅ better"), (first_merge, "✅ better")]
     assert re.search(r"^\| `train` \| ♻️ restored \| ♻️ restored \|", updated.body, re.MULTILINE)
     assert world.tracked_runs() == 4
 
@@ -103,9 +107,8 @@ def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World)
     assert (run.exit_code, run.job("train").result, run.job("report").result) == (1, "success", "failure")
     assert run.job("report").said["Gate"] == f"fail: {WHY_WORSE}\n"
     [comment] = world.comments(7)
-    assert comment.body.startswith(
-        f"### 🔻 **Worse**: accuracy 0.6000 → 0.5500 (\u22120.0500)\n\n⛔ **Gate closed**: {WHY_WORSE}\n\n"
-    )
+    assert comment.body.startswith(WORSE)
+    assert history(comment.body) == [(world.checked_out(), "🔻 worse, gate closed")]
     assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
 
     assert len(world.stages_run()) == 2
@@ -122,9 +125,8 @@ def test_a_change_of_the_readme_trains_nothing(world: World) -> None:
     assert world.stages_run() == []
     [comment] = world.comments(7)
     base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
-    first, gate, footer, *_ = comment.body.split("\n\n")
-    assert first.startswith("### ⚪ **Unchanged**: ")
-    assert gate == "🟢 **Gate open**: nothing that a result follows from differs from base"
+    verdict, footer, *_ = comment.body.split("\n\n")
+    assert verdict == UNCHANGED
     assert footer == f"<sub>`words` {world.checked_out()} against `main` {base}</sub>"
     assert world.statuses() == [(head, "success", "pawl")]
 
@@ -138,7 +140,9 @@ def test_a_stage_that_fails_is_named(world: World) -> None:
     assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
     [comment] = world.comments(7)
     assert comment.body.startswith(
-        "### ❌ **Failed**: head's stage `evaluate` ended with exit code 1\n\n⛔ **Gate closed**"
+        FAILED.format(
+            what="head's stage `evaluate` ended with exit code 1", why=": the end of the log of `evaluate` is below"
+        )
     )
     assert "no scores today" in comment.body
     assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
@@ -155,7 +159,7 @@ def test_a_run_that_ends_before_anything_says_so_on_the_pull_request(world: Worl
     assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
     [comment] = world.comments(7)
     assert comment.body.startswith(
-        "### ❌ **Failed**: The training job ended before it planned anything; its log says why.\n\n⛔ **Gate closed**"
+        FAILED.format(what="The training job ended before it planned anything; its log says why", why="")
     )
     assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
 

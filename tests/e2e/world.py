@@ -42,7 +42,7 @@ CONFIG = """
 base: main
 metrics:
   "metrics.json:accuracy": {direction: higher, tolerance: 0.01, primary: true}
-  "metrics.json:loss": {direction: lower}
+  "metrics.json:loss": {direction: lower, tolerance: 0}
 tracking:
   experiment: e2e
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ def with_another_key(path: Path) -> None:
 
 
 def with_nan(path: Path) -> None:
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": NaN'))
+    text, count = re.subn(r'"schema_version": \d+', '"schema_version": NaN', path.read_text())
+    assert count == 1
+    path.write_text(text)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from pawl.compare.statistics.calibration import calibration_contrast
 from pawl.compare.statistics.differences import (
     Difference,
     compare_pairs,
@@ -139,6 +140,58 @@ def test_auroc_has_the_variance_of_delong() -> None:
     assert found.method == "DeLong"
     assert found.difference == pytest.approx(placements[1].mean() - placements[0].mean())
     assert found.standard_error**2 == pytest.approx(variance, rel=0.05)
+
+
+def test_few_positives_and_few_negatives_are_as_uncertain_as_by_delong() -> None:
+    random = np.random.default_rng(4)
+    for rare in (True, False):
+        positives = (np.arange(40) < 5) == rare
+        sides = [random.normal(size=40) + positives for _ in range(2)]
+        placements = [np.greater.outer(side[positives], side[~positives]) for side in sides]
+        moved = placements[1].astype(float) - placements[0]
+        by_positive, by_negative = moved.mean(axis=1), moved.mean(axis=0)
+        variance = by_positive.var(ddof=1) / len(by_positive) + by_negative.var(ddof=1) / len(by_negative)
+        scores = [np.stack([-side, side], axis=1) for side in sides]
+        said = positives.astype(int)
+        found = compared(pairs.classes(said, said, said, 2, (scores[0], scores[1])), "auroc")
+        assert found.standard_error**2 == pytest.approx(variance, rel=0.1)
+
+
+def test_a_value_under_the_name_of_a_metric_is_that_value() -> None:
+    pair = pairs.scored(np.random.default_rng(0), 20, 2)
+    own = {"accuracy": np.full(20, 0.125), "calibration_error": np.full(20, 0.25)}
+    found = compare_pairs(Pair(*(dataclasses.replace(side, values=own) for side in (pair.base, pair.head))))
+    values = {one.name: one.base for one in found}
+    assert (values["accuracy"], values["calibration_error"]) == (0.125, 0.25)
+
+
+def test_what_chance_adds_to_calibration_errors_is_in_their_interval() -> None:
+    random = np.random.default_rng(0)
+    errors, claimed = [], []
+    for _ in range(150):
+        true = random.uniform(0.5, 1, 200)
+        right = (random.random(200) < true).astype(int)
+        # Base says how sure it may be, head is surer by half of what is left: by 0.125 on average.
+        base, head = (np.stack([1 - sure, sure], axis=1) for sure in (true, (1 + true) / 2))
+        ones = np.ones(200, dtype=int)
+        found = compared(pairs.classes(right, ones, ones, 2, (base, head)), "calibration_error", resamples=200)
+        errors.append((found.difference - 0.125) ** 2)
+        claimed.append(found.standard_error**2)
+    assert 0.7 < np.mean(claimed) / np.mean(errors) < 1.5
+
+
+def test_groups_of_one_example_each_are_no_groups() -> None:
+    pair = pairs.scored(np.random.default_rng(1), 9, 2)
+    alone = [dataclasses.replace(side, groups=np.arange(9)) for side in (pair.base, pair.head)]
+    assert compare_pairs(Pair(*alone), resamples=50) == compare_pairs(pair, resamples=50)
+    assert pair.base.targets is not None
+    assert pair.base.scores is not None
+    assert pair.head.scores is not None
+    by_group, by_example = (
+        calibration_contrast(pair.base.targets, pair.base.scores, pair.head.scores, groups, 500, 0).mean_square
+        for groups in (np.arange(9), None)
+    )
+    assert by_group == pytest.approx(by_example)
 
 
 def test_a_mean_of_values_without_skew_is_the_paired_t_test() -> None:

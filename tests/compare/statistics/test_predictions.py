@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +152,32 @@ def test_damaged_files_are_errors_of_input(tmp_path: Path, at: float) -> None:
 
 
 def test_one_long_text_repeated_takes_no_more_than_itself(tmp_path: Path) -> None:
-    # 20 GB as plain texts, in a file of some kilobytes.
-    text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(200_000, np.int32)), pa.array(["y" * 100_000]))
-    path = write(tmp_path / "p.parquet", id=text, target=["a"] * 200_000, prediction=["a"] * 200_000)
-    assert path.stat().st_size < 300_000
-    with pytest.raises(InputError, match="more than 1,000 characters"):
-        read_predictions(path)
+    # 400 MB as plain texts, in a file of some kilobytes that does not say that its texts are a dictionary.
+    text = pa.array(["y" * 100_000]).take(pa.array(np.zeros(4_000, np.int64)))
+    table = pa.table({"id": text, "target": ["a"] * 4_000, "prediction": ["a"] * 4_000})
+    pq.write_table(table, tmp_path / "p.parquet", store_schema=False)
+    assert (tmp_path / "p.parquet").stat().st_size < 300_000
+    del text, table
+    code = (
+        "import sys, pathlib, pyarrow\n"
+        "from pawl.compare.statistics.predictions import read_predictions\n"
+        "try:\n    read_predictions(pathlib.Path(sys.argv[1]))\n"
+        "except Exception as error:\n    print(error)\n"
+        "print(pyarrow.default_memory_pool().max_memory())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "p.parquet")], capture_output=True, text=True, check=True
+    )
+    said, peak_bytes = done.stdout.splitlines()
+    assert "more than 1,000 characters" in said
+    assert int(peak_bytes) < 50_000_000
+
+
+def test_scores_that_are_off_by_rounding_are_probabilities(tmp_path: Path) -> None:
+    rounded = {**CLASSES, "score_cat": [1.0000003, 0.6, 0.2], "score_dog": [-1e-7, 0.4, 0.8]}
+    found = read_predictions(write(tmp_path / "p.parquet", **rounded))
+    assert found.scores is not None
+    assert found.scores[0].tolist() == [1.0, 0.0]
 
 
 def test_limits_are_looked_at_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

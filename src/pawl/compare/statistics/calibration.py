@@ -20,10 +20,8 @@ class CalibrationContrast:
 
     base: float
     head: float
-    bias: float
-    """By how much chance alone makes head's larger, more than base's."""
-    variance: float
-    """Of the difference."""
+    mean_square: float
+    """How far chance moves the difference, and how much more it enlarges one side's error than the other's; squared."""
 
 
 def calibration_contrast(
@@ -36,8 +34,9 @@ def calibration_contrast(
 ) -> CalibrationContrast:
     """Places (N,), scores (N, K), and numbers of groups from 0.
 
-    The mean gaps of the bins are nearly normal; so other draws of the test set are drawn from that distribution, around
-    gaps from which the part that chance gives them was taken.
+    The mean gaps of the bins are nearly normal, so other draws of the test set are drawn from that distribution: for
+    the spread around the gaps as they are, for the bias around gaps from which the part that chance gives them was
+    taken. Its size stays uncertain where gaps are no larger than chance makes them, so it is not taken off.
     """
     import numpy as np
 
@@ -46,13 +45,11 @@ def calibration_contrast(
     without_chance = np.sqrt(np.maximum(means**2 - np.diag(covariance), 0)) * np.sign(means)
     values, vectors = np.linalg.eigh(covariance)
     noise = np.random.default_rng(seed).standard_normal((resamples, len(means)))
-    drawn = _difference(without_chance + noise * np.sqrt(np.maximum(values, 0)) @ vectors.T)
+    noise = noise * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    bias = _difference(without_chance + noise).mean() - _difference(without_chance)
     errors = np.abs(means).reshape(2, -1).sum(axis=1)
     return CalibrationContrast(
-        float(errors[0]),
-        float(errors[1]),
-        float(drawn.mean() - _difference(without_chance)),
-        float(drawn.var(ddof=1)),
+        float(errors[0]), float(errors[1]), float(_difference(means + noise).var(ddof=1) + bias**2)
     )
 
 

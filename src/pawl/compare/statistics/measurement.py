@@ -42,9 +42,7 @@ def _calibration(pair: Pair, groups: np.ndarray | None, resamples: int, seed: in
     found = calibration_contrast(targets, base, head, groups, resamples, seed)
     units = n if groups is None else int(groups.max()) + 1
     least = 2 * (found.base**2 + found.head**2) / n**2 or 1 / n**2
-    # How large the bias is cannot be known well where the gaps are no larger than chance makes them.
-    variance = max(found.variance + found.bias**2 / 4, least)
-    interval = t_interval(found.head - found.base, math.sqrt(variance), float(units - 1))
+    interval = t_interval(found.head - found.base, math.sqrt(max(found.mean_square, least)), float(units - 1))
     return Measurement(found.base, found.head, interval, f"simulation of {resamples:,} calibrations", n)
 
 
