@@ -87,6 +87,7 @@ def test_what_a_table_is_shows_in_its_columns(tmp_path: Path) -> None:
 
 def test_labels_sort_as_people_count() -> None:
     assert sorted(["10", "9", "class 2", "class 10"], key=natural) == ["9", "10", "class 2", "class 10"]
+    assert sorted(["m²", "m10", "m9"], key=natural) == ["m9", "m10", "m²"]
 
 
 @pytest.mark.parametrize(

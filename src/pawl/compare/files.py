@@ -137,7 +137,7 @@ def read_confusion(file: Path, actual: str, predicted: str) -> Counter[tuple[str
 
 def natural(text: str) -> list[tuple[int, int | str]]:
     """A sort key by which `10` comes after `9`."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def _thin(series: list[tuple[float, float]]) -> Series:

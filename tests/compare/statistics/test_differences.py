@@ -317,6 +317,17 @@ def test_seed_noise_widens_by_both_sides_trainings() -> None:
         with_seed_noise(found, 0.1, 1)
 
 
+@given(SEEDS, st.floats(0, 0.2), st.integers(2, 20))
+def test_the_luck_of_seeds_never_narrows_an_interval(seed: int, sd: float, seeds: int) -> None:
+    random = np.random.default_rng(seed)
+    right = [random.random(30) < 0.9 for _ in range(2)]
+    found = compared(pairs.values(*(side.astype(float) for side in right)), "dice")
+    wider = with_seed_noise(found, sd, seeds)
+    assert wider.lower <= found.lower
+    assert wider.upper >= found.upper
+    assert consistent(wider)
+
+
 def test_the_spread_of_seeds_alone_is_a_t_interval() -> None:
     found = seed_only("dice", "higher", 0.8, 0.9, 0.02, 4)
     half_width = stats.t.ppf(0.975, 3) * math.sqrt(2) * 0.02

@@ -124,7 +124,15 @@ def with_seed_noise(difference: Difference, base_sd: float, seeds: int) -> Diffe
     freedom = (by_test + by_seed) ** 2 / (by_test**2 / difference.degrees_of_freedom + by_seed**2 / (seeds - 1))
     interval = t_interval((difference.lower + difference.upper) / 2, math.sqrt(by_test + by_seed), freedom)
     method = f"{difference.method}, and the spread of {seeds} seeds"
-    return dataclasses.replace(difference, **dataclasses.asdict(interval), method=method)
+    wider = dataclasses.replace(difference, **dataclasses.asdict(interval), method=method)
+    # A method for few or discordant examples can be wider than t times its standard error: more luck never narrows it.
+    return dataclasses.replace(
+        wider,
+        lower=min(wider.lower, difference.lower),
+        upper=max(wider.upper, difference.upper),
+        p_value=max(wider.p_value, difference.p_value),
+        detectable=max(wider.detectable, difference.detectable),
+    )
 
 
 def seed_only(name: str, direction: Direction, base: float, head: float, sd: float, seeds: int) -> Difference:
