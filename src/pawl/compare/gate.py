@@ -46,7 +46,11 @@ def gate(
 
 
 def _beyond(metric: MetricComparison) -> str:
-    return f", and not shown to be within the tolerance of {metric.tolerance:g}" if metric.tolerance else ""
+    if not metric.tolerance:
+        return ""
+    if metric.lower is None:
+        return f" by more than the tolerance of {metric.tolerance:g}"
+    return f", and not shown to be within the tolerance of {metric.tolerance:g}"
 
 
 def _largest_loss(metric: MetricComparison) -> float:

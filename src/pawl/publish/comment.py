@@ -89,7 +89,7 @@ def post_comment(
         if keep is not None and supersedes(keep[0], stamp):
             return Posted(keep[1].id, keep[1].url, "superseded", "api", api.writes + cml_runs, thread.delete(ours[:-1]))
         # Read as late as can be: a row that another run writes from here on is lost.
-        report = with_earlier_pushes(body, [comment for _, comment in ours], target, title)
+        report = with_earlier_pushes(body, [comment for _, comment in ours], target, title, commit)
         text = compose(report, title, stamp)
         if keep is not None and (normalised(keep[1].body) == normalised(text) or thread.is_settled(keep, stamp)):
             through: Literal["cml", "api"] = "cml" if cml_runs and not api.writes else "api"

@@ -21,8 +21,8 @@ def run_address(target: Target, push: Push) -> str | None:
     return safe_address(f"{server}/{target.repository}/actions/runs/{push.run}/attempts/{push.attempt}")
 
 
-def with_earlier_pushes(report: str, ours: Sequence[Comment], target: Target, title: str) -> str:
-    """`report` with the rows that our comments hold, the oldest comment first, before its own."""
+def with_earlier_pushes(report: str, ours: Sequence[Comment], target: Target, title: str, commit: str) -> str:
+    """`report` with the rows that our comments hold, the oldest comment first, before its own, of `commit`."""
     earlier = [push for comment in ours for push in history_at_end(report_in(comment.body, title))[1]]
     return with_history(
         report,
@@ -30,5 +30,6 @@ def with_earlier_pushes(report: str, ours: Sequence[Comment], target: Target, ti
         body_budget_units(title),
         run=target.run,
         attempt=target.attempt,
+        commit=commit,
         address_of=lambda push: run_address(target, push),
     )

@@ -145,16 +145,18 @@ def with_history(
     *,
     run: int | None = None,
     attempt: int = 1,
+    commit: str | None = None,
     address_of: Callable[[Push], str | None] = lambda push: None,
 ) -> str:
     """`report` with its own row, of `run` and `attempt`, after the earlier ones: the oldest go where there is no room.
 
-    A report without a row of its own, or one that leaves no room for any, stays as it is.
+    `commit` is the one that was pushed, where what was measured is its merge with base. A report without a row of its own, or one that leaves no room for any, stays as it is.
     """
     before, own = history_at_end(report)
     if not own:
         return report
-    rows = merged([*earlier, own[-1].model_copy(update={"run": run, "attempt": attempt})])
+    pushed = {"run": run, "attempt": attempt} | ({"commit": commit} if commit else {})
+    rows = merged([*earlier, own[-1].model_copy(update=pushed)])
     while rows:
         text = f"{before}\n\n{render_history(rows, address_of)}"
         if utf16_units(text) <= limit_units:
