@@ -150,7 +150,8 @@ def with_history(
 ) -> str:
     """`report` with its own row, of `run` and `attempt`, after the earlier ones: the oldest go where there is no room.
 
-    `commit` is the one that was pushed, where what was measured is its merge with base. A report without a row of its own, or one that leaves no room for any, stays as it is.
+    `commit` is the one that was pushed, where what was measured is its merge with base. A report without a row of its
+    own, or one that leaves no room for any, stays as it is.
     """
     before, own = history_at_end(report)
     if not own:
