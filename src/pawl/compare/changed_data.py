@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from pawl.compare.data.differences import listing_difference, manifest_difference
 from pawl.compare.data.listing import listing_of
-from pawl.compare.pairs import matching_outputs
 from pawl.compare.results import SideFiles, group_of
 from pawl.schema import DataDifference
 
 
 def data_differences(
-    base: SideFiles | None, head: SideFiles, patterns: Sequence[str], unchanged: set[str]
+    base: SideFiles | None, head: SideFiles, manifests: Iterable[str]
 ) -> tuple[tuple[DataDifference, ...], list[str]]:
-    """How the data differ, and notes; nothing where base has no pipeline. `unchanged` are one on both sides."""
+    """How the data differ, and notes; nothing where base has no pipeline. `manifests` are paths in the project."""
     if base is None:
         return (), []
     found: list[DataDifference | None] = []
     notes: list[str] = []
-    manifests = dict.fromkeys([*matching_outputs(head, patterns), *matching_outputs(base, patterns)])
     for path in manifests:
         files = [side.locate(path) for side in (base, head)]
         # What was not run is not absent: nobody knows what it would have been.
-        if path not in unchanged and {state for _, state in files} <= {"ok", "missing"}:
+        if {state for _, state in files} <= {"ok", "missing"}:
             found.append(manifest_difference(group_of(path), path, files[0][0], files[1][0], notes.append))
     for path in dict.fromkeys([*_tracked(head), *_tracked(base)]):
         sides = [listing_of(side.project, path) for side in (base, head)]

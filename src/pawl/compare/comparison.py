@@ -51,11 +51,13 @@ def compare(
     """
     head_files, base_files = _sides(stages, head, base, rescored)
     values = metric_values(base_files, head_files)
-    judged = {path for path, _ in values}.union(
-        *(matching_outputs(side, [*rules.predictions, *rules.manifests]) for side in (head_files, base_files) if side)
+    sides = [side for side in (head_files, base_files) if side is not None]
+    predicted, manifests = (
+        dict.fromkeys(path for side in sides for path in matching_outputs(side, patterns))
+        for patterns in (rules.predictions, rules.manifests)
     )
-    unchanged = _unchanged_paths(plan, head_files, judged)
-    paired = paired_files(base_files, head_files, rules.predictions, unchanged)
+    unchanged = _unchanged_paths(plan, head_files, {*(path for path, _ in values), *predicted, *manifests})
+    paired = paired_files(base_files, head_files, [path for path in predicted if path not in unchanged])
     grounds = grounds_of(paired, values, head_files, base_files)
     values |= grounds.recomputed
     again = {stage.name for stage in stages.rescored if stage.present}
@@ -68,7 +70,7 @@ def compare(
     params = param_changes(base_files.params() if base_files else {}, head_files.params())
     drawn, tables = curves(base_files, head_files), confusions(base_files, head_files)
     evidence = evidence_of(paired, metrics, grounds, Path(head.root))
-    data, data_notes = data_differences(base_files, head_files, rules.manifests, unchanged)
+    data, data_notes = data_differences(base_files, head_files, [m for m in manifests if m not in unchanged])
     notes = [*plan.notes, *_shortened(metrics, params, drawn, tables, evidence, data), *data_notes]
     notes += _outdated_noise(rules, stages)
     if stages.failed("base"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -42,10 +42,9 @@ class Paired:
     problem: str
 
 
-def paired_files(base: SideFiles | None, head: SideFiles, patterns: Sequence[str], unchanged: set[str]) -> list[Paired]:
-    """Every predictions file that either side has, but those of `unchanged`, paired where it can be."""
-    paths = dict.fromkeys([*matching_outputs(head, patterns), *(matching_outputs(base, patterns) if base else ())])
-    return [_paired(path, base, head) for path in paths if path not in unchanged]
+def paired_files(base: SideFiles | None, head: SideFiles, paths: Iterable[str]) -> list[Paired]:
+    """The predictions files, relative to the project, paired where it can be."""
+    return [_paired(path, base, head) for path in paths]
 
 
 def matching_outputs(side: SideFiles, patterns: Sequence[str]) -> Iterator[str]:
@@ -76,9 +75,6 @@ def _files_in(folder: Path) -> Iterator[str]:
 
 
 def _paired(path: str, base: SideFiles | None, head: SideFiles) -> Paired:
-    from pawl.compare.statistics.differences import compare_pairs
-    from pawl.compare.statistics.pairing import pair_predictions
-
     stage = maker(path, head, base)
     sides: list[Predictions | None] = []
     for side, name in ((base, "base"), (head, "head")):
@@ -92,6 +88,14 @@ def _paired(path: str, base: SideFiles | None, head: SideFiles) -> Paired:
         lost = before is not None
         problem = "head has no predictions where base has some" if lost else ""
         return Paired(path, stage, before, after, None, {}, "nothing to pair" if lost else None, problem)
+    return pair_up(path, stage, before, after)
+
+
+def pair_up(path: str, stage: str, before: Predictions, after: Predictions) -> Paired:
+    """Two sides' predictions, and every metric's difference where they are of the same examples."""
+    from pawl.compare.statistics.differences import compare_pairs
+    from pawl.compare.statistics.pairing import pair_predictions
+
     pairing = pair_predictions(before, after)
     if pairing.pair is None:
         return Paired(path, stage, before, after, pairing, {}, pairing.cause or "nothing to pair", pairing.problem)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pawl.compare.gate import gate
 from pawl.compare.headline import describe, headline
-from pawl.compare.pairs import Paired, maker, matching_outputs, rests_on
+from pawl.compare.pairs import Paired, maker, matching_outputs, pair_up, rests_on
 from pawl.compare.results import SideFiles, metric_values
 from pawl.compare.rules import Rules
 from pawl.compare.values import Measured
@@ -69,19 +69,13 @@ def _closes(metric: MetricComparison, rules: Rules) -> bool:
 
 
 def _worsened(path: str, files: SideFiles) -> Paired | None:
-    from pawl.compare.statistics.differences import compare_pairs
-    from pawl.compare.statistics.pairing import pair_predictions
     from pawl.compare.statistics.predictions import read_predictions
 
     file, _ = files.locate(path)
     if file is None:
         return None
     good = read_predictions(file, path)
-    pairing = pair_predictions(good, worsen(good))
-    found = compare_pairs(pairing.pair) if pairing.pair else ()
-    return Paired(
-        path, maker(path, files), good, None, pairing, {difference.name: difference for difference in found}, None, ""
-    )
+    return pair_up(path, maker(path, files), good, worsen(good))
 
 
 def worsen(good: Predictions, share: float = WORSENED_SHARE) -> Predictions:

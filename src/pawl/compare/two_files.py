@@ -26,9 +26,7 @@ def compare_files(base: Path, head: Path, primary: str | None = None) -> Predict
     sides = read_predictions(base, str(base)), read_predictions(head, str(head))
     known = metric_names(sides[1])
     if primary is not None and primary not in known:
-        raise InputError(
-            f"--primary {primary!r} is none of what {head} gives{nearest(primary, known)}: {', '.join(known)}."
-        )
+        raise InputError(f'{head} gives no metric "{primary}" for --primary: {nearest(primary, known)}')
     chosen = primary or default_primary(sides[1])
     pairing = pair_predictions(*sides)
     differences = compare_pairs(pairing.pair) if pairing.pair else ()
