@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pawl import schema as s
 from pawl.report.drawing import Picture
 from pawl.report.page import render_page
-from pawl.report.page_bars import bar, span_of
 from pawl.report.page_flips import MOST_CARDS, MOST_THUMBNAILS, flip_parts
 from pawl.report.page_receipts import receipt_parts
 from pawl.report.page_words import PAGE, pieces
@@ -38,33 +37,6 @@ def words(page: str, section: str) -> str:
     text = re.sub(r"<svg.*?</svg>|<option.*?</option>", "", found[0], flags=re.DOTALL)
     text = re.sub(r"</t[hd]>\s*<t[hd]", " | <", text)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
-
-
-@given(st.lists(finite, min_size=3, max_size=3), finite)
-@example([-1e308, 1e308, 0.0], 1e308)
-@example([0.0, 0.0, 0.0], 0.0)
-@example([5e-324, -5e-324, 0.0], 0.0)
-def test_a_bar_keeps_its_parts_inside_and_in_order(values: list[float], tolerance: float) -> None:
-    lower, difference, upper = sorted(values)
-    span = span_of((lower, difference, upper, tolerance, -tolerance))
-    shape = bar(span, difference, lower, upper, abs(tolerance))
-    assert all(0 <= shape[part] <= 1 for part in shape)
-    assert shape["start"] <= shape["point"] <= shape["start"] + shape["width"] + 1e-12
-    for value, place in ((lower, shape["start"]), (difference, shape["point"])):
-        assert place <= shape["zero"] if value <= 0 else place >= shape["zero"]
-    if tolerance:
-        assert shape["band_start"] <= shape["zero"] <= shape["band_start"] + shape["band_width"]
-
-
-def test_a_bar_is_to_scale() -> None:
-    shape = bar(span_of((-1.0, 3.0)), 2.0, 1.0, 3.0, tolerance=1.0)
-    unit = shape["zero"] - shape["band_start"]
-    assert shape["band_width"] == pytest.approx(2 * unit)
-    assert shape["point"] == pytest.approx(shape["zero"] + 2 * unit)
-    assert (shape["start"], shape["width"]) == pytest.approx((shape["zero"] + unit, 2 * unit))
-    assert (shape["band_start"], shape["start"] + shape["width"]) == pytest.approx((0.06, 0.94))
-    far = bar(span_of((2.0, 4.0)), 2.5, 2.0, 4.0)
-    assert (far["zero"], far["start"]) == pytest.approx((0.06, 0.5))
 
 
 @given(schema_texts)
