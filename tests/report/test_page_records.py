@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from pawl import schema as s
 from pawl.report.drawing import Picture
@@ -22,8 +21,6 @@ from . import page_examples as e
 from .examples import Run
 from .test_escape import schema_texts
 from .test_page import Page, check_asks_nothing, check_usable
-
-finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def render(run: Run, *pictures: Picture) -> str:
