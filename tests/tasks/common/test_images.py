@@ -131,3 +131,21 @@ def bomb() -> bytes:
     stream = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(stream, "PNG")
     return stream.getvalue()
+
+
+def test_an_image_is_measured_as_it_came_and_as_it_is_prepared(tmp_path):
+    picture(tmp_path, "a.png")
+    decoded = decode_images(
+        [tmp_path / "missing.png", tmp_path / "a.png"],
+        lambda image: square(image, 16, "crop"),
+        "RGB",
+        root=tmp_path,
+        scratch=tmp_path / "pixels.npy",
+        label="test",
+    )
+    assert decoded.measures([0]) == {
+        "width": [60],
+        "height": [40],
+        "mean_intensity": [pytest.approx(decoded.images[0].astype(float).mean())],
+    }
+    assert decoded.measures([])["width"] == []

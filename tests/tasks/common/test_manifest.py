@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 
 import networkx as nx
@@ -24,6 +25,7 @@ def example(number: int, split: str, label: str) -> Example:
     return Example(f"id{number}", split, label, f"digest{number}", f"group{number}", f"line {number}")
 
 
+WIDE_AND_NARROW = "id,split,label,digest,group,source,width\n1,train,a,b,c,d\n"
 SOUND = [
     example(3 * row + column, split, label)
     for row, label in enumerate(("yes", "no, or not yet"))
@@ -33,6 +35,15 @@ SOUND = [
 
 def test_a_manifest_survives_its_file(tmp_path):
     write_manifest(tmp_path, SOUND, "here")
+    assert read_manifest(tmp_path) == tuple(SOUND)
+
+
+def test_measures_stand_beside_the_examples_and_copies_have_none(tmp_path):
+    write_manifest(tmp_path, SOUND, "here", {"width": [640] * 5, "mean_intensity": [1 / 3, 2.0, 0.0, 254.75, 7.5]})
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["width"] for row in rows] == ["640"] * 5 + [""]
+    assert [row["mean_intensity"] for row in rows] == ["0.333333", "2", "0", "254.75", "7.5", ""]
     assert read_manifest(tmp_path) == tuple(SOUND)
 
 
@@ -85,7 +96,9 @@ def test_joined_groups_are_the_connected_ones(rows):
         assert name == min(group for kind, group in part if kind == "group")
 
 
-@pytest.mark.parametrize("content", ["", "id,split\n1,train\n", "id,split,label,digest,group,source\n1,2\n", "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "id,split\n1,train\n", "id,split,label,digest,group,source\n1,2\n", "\x00", WIDE_AND_NARROW]
+)
 def test_a_broken_manifest_says_what_to_do(tmp_path, content):
     (tmp_path / "manifest.csv").write_text(content)
     with pytest.raises(TaskError, match="run the stage prepare again"):

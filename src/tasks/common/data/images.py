@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,17 @@ class BadImageError(Exception):
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What tells one source of images from another."""
+
+    width: int
+    """Pixels, of the file."""
+    height: int
+    mean_intensity: float
+    """0 to 255, of the prepared image, over all its channels."""
+
+
+@dataclass(frozen=True)
 class Decoded:
     """The usable ones of a list of files."""
 
@@ -42,6 +53,14 @@ class Decoded:
     digests: tuple[str, ...]
     """SHA-256 of each image's file: the same whatever size images are prepared in."""
     set_aside: tuple[SetAside, ...]
+    measured: tuple[Measured, ...]
+    """What each image was before it was given its shape, and how bright it is after."""
+
+    def measures(self, rows: Sequence[int]) -> dict[str, list[int | float]]:
+        """The columns for the manifest, of the images in those rows."""
+        return {
+            field.name: [getattr(self.measured[row], field.name) for row in rows] for field in fields(Measured)
+        }
 
 
 def read_image(path: Path, mode: Mode) -> Image:
@@ -96,14 +115,17 @@ def decode_images(
 
     with progress(label, len(files), "image") as advance:
 
-        def decode(path: Path) -> tuple[np.ndarray, str] | str:
+        def decode(path: Path) -> tuple[np.ndarray, str, Measured] | str:
             try:
-                return render(read_image(path, mode)), file_digest(path)
+                image = read_image(path, mode)
+                pixels = render(image)
+                return pixels, file_digest(path), Measured(image.width, image.height, float(pixels.mean()))
             except BadImageError as reason:
                 return str(reason)
 
         kept: list[int] = []
         digests: list[str] = []
+        measured: list[Measured] = []
         set_aside: list[SetAside] = []
         pixels: np.ndarray | None = None
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -112,14 +134,15 @@ def decode_images(
                 if isinstance(result, str):
                     set_aside.append(SetAside(files[index].relative_to(root).as_posix(), result))
                     continue
-                image, digest = result
+                image, digest, measures = result
                 if pixels is None:
                     pixels = new_array(scratch, (len(files), *image.shape), np.uint8)
                 pixels[len(kept)] = image
                 kept.append(index)
                 digests.append(digest)
+                measured.append(measures)
     if pixels is None:
         first = f", the first because {files[0]} {set_aside[0].reason}" if files else ""
         raise TaskError(f"{label}: none of {len(files)} files is a usable image{first}; correct the source.")
     del pixels
-    return Decoded(open_array(scratch)[: len(kept)], tuple(kept), tuple(digests), tuple(set_aside))
+    return Decoded(open_array(scratch)[: len(kept)], tuple(kept), tuple(digests), tuple(set_aside), tuple(measured))

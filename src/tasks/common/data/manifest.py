@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,17 +161,35 @@ def check_classes(
                 )
 
 
-def write_manifest(folder: Path, examples: Sequence[Example], where: str) -> None:
-    """Check the examples and write them to `folder/manifest.csv`. Raises TaskError as check_manifest does."""
+def write_manifest(
+    folder: Path,
+    examples: Sequence[Example],
+    where: str,
+    measures: Mapping[str, Sequence[int | float]] | None = None,
+) -> None:
+    """Check the examples and write them to `folder/manifest.csv`. Raises TaskError as check_manifest does.
+
+    measures: further columns, such as `width` or `mean_intensity`, that let one data set be compared with another; the
+    examples come first, and what lies beyond a column's end (such as copies) has no value.
+    """
+    columns = measures or {}
     check_manifest(examples, where)
     with new_file(folder / MANIFEST_FILE) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Example))
-        writer.writerows(astuple(example) for example in examples)
+        writer.writerow([*(field.name for field in fields(Example)), *columns])
+        for row, example in enumerate(examples):
+            writer.writerow([*astuple(example), *(_text(values, row) for values in columns.values())])
+
+
+def _text(values: Sequence[int | float], row: int) -> str:
+    if row >= len(values):
+        return ""
+    value = values[row]
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 def read_manifest(folder: Path) -> tuple[Example, ...]:
-    """The examples of `folder/manifest.csv`, checked again. Raises TaskError."""
+    """The examples of `folder/manifest.csv`, without measures, checked again. Raises TaskError."""
     path = folder / MANIFEST_FILE
     columns = [field.name for field in fields(Example)]
     try:
@@ -181,8 +199,8 @@ def read_manifest(folder: Path) -> tuple[Example, ...]:
         raise TaskError(f"{path} does not exist; run the stage prepare first.") from None
     except (csv.Error, UnicodeDecodeError):
         raise TaskError(f"{path} is not a CSV file; run the stage prepare again.") from None
-    if not rows or rows[0] != columns or any(len(row) != len(columns) for row in rows):
+    if not rows or rows[0][: len(columns)] != columns or any(len(row) != len(rows[0]) for row in rows):
         raise TaskError(f"{path} does not have the columns {', '.join(columns)}; run the stage prepare again.")
-    examples = tuple(Example(*row) for row in rows[1:])
+    examples = tuple(Example(*row[: len(columns)]) for row in rows[1:])
     check_manifest(examples, str(path))
     return examples

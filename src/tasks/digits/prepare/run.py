@@ -34,7 +34,8 @@ def run(paths: TaskPaths, params: Params) -> None:
     examples = split_examples(texts, digests, [f"image {index}" for index in kept], params)
     check_classes(examples, str(paths.raw))
     with new_folder(paths.prepared) as folder:
-        write_manifest(folder, examples, str(paths.raw))
+        intensities = [float(images[index].mean()) for index in kept]
+        write_manifest(folder, examples, str(paths.raw), {"mean_intensity": intensities})
         write_shards(folder, "images", images[kept], examples)
         write_report(paths, folder, examples, set_aside)
 

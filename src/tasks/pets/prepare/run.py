@@ -50,7 +50,7 @@ def run(paths: TaskPaths, params: Params) -> None:
             params,
         )
         check_classes(examples, str(paths.raw))
-        write_manifest(folder, examples, str(paths.raw))
+        write_manifest(folder, examples, str(paths.raw), decoded.measures(range(len(examples))))
         write_shards(folder, "images", decoded.images, examples)
         scratch.unlink()
         # The image's size is set here alone: train and inference have it from this file.

@@ -97,7 +97,7 @@ def run(paths: TaskPaths, params: Params) -> None:
         check_classes(originals, where, labels_of)
         copies = _write_shards(folder, decoded.images, [poster.row for poster in posters], originals, params)
         (folder / "decoded.npy").unlink()
-        write_manifest(folder, [*originals, *copies], where)
+        write_manifest(folder, [*originals, *copies], where, decoded.measures([poster.row for poster in posters]))
         write_json(folder / "input.json", {"image_size": params.image_size, "fit": params.fit})
         write_report(
             paths,

@@ -86,7 +86,12 @@ def run(paths: TaskPaths, params: Params) -> None:
             for each, group in zip(prepared, groups, strict=True)
         ]
         validation = choose_validation(fold_of, n_folds, params.validation_fraction, params.seed)
-        write_manifest(folder, examples, str(paths.raw))
+        measures: dict[str, list[int | float]] = {
+            "slices": [each.slices for each in prepared],
+            "gland_voxels": [each.target_voxels for each in prepared],
+            "mean_intensity": [each.mean_intensity for each in prepared],
+        }
+        write_manifest(folder, examples, str(paths.raw), measures)
         volumes = [
             {"id": each.study.id, "slices": each.slices, "target_voxels": each.target_voxels} for each in prepared
         ]
@@ -117,6 +122,8 @@ class _Prepared:
     slices_without_gland: int
     mask_voxels: int
     target_voxels: int
+    mean_intensity: float
+    """Of the volume as it came."""
 
 
 def _cut_all(
@@ -163,15 +170,17 @@ def _cut(study: Study, params: Params) -> tuple[np.ndarray, np.ndarray, _Prepare
     except BadVolumeError as reason:
         return str(reason)
     recipe = params.recipe()
+    voxels = SimpleITK.GetArrayFromImage(volume)
     grid = target_grid(volume, recipe)
     images, masks = cut_slices(volume, grid, recipe), cut_mask(mask, grid)
     prepared = _Prepared(
         study=study,
-        digest=content_digest(str(volume.GetSize()).encode(), SimpleITK.GetArrayFromImage(volume).tobytes()),
+        digest=content_digest(str(volume.GetSize()).encode(), voxels.tobytes()),
         slices=len(images),
         slices_without_gland=int((~masks.any(axis=(1, 2))).sum()),
         mask_voxels=int(masks.sum()),
         target_voxels=gland_voxels(mask, volume, recipe),
+        mean_intensity=float(voxels.mean(dtype="float64")),
     )
     return images, masks, prepared
 

@@ -55,7 +55,7 @@ def run(paths: TaskPaths, params: Params) -> None:
             [usable[i] for i in kept], [sources[i] for i in kept], [decoded.digests[i] for i in kept], params
         )
         _check_grades(examples, params.num_classes, str(paths.raw))
-        write_manifest(folder, examples, str(paths.prepared))
+        write_manifest(folder, examples, str(paths.prepared), decoded.measures(kept))
         # Choosing rows reads them all into memory: only where it must be.
         images = decoded.images[kept] if leaks else decoded.images
         write_shards(folder, "photographs", images, examples)
