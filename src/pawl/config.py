@@ -15,6 +15,7 @@ from pawl.errors import InputError, nearest
 CONFIG_NAME = "pawl.yaml"
 Direction = Literal["higher", "lower", "none"]
 _Rule = TypeVar("_Rule")
+_BRANCH_PART = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 # Words in metric names whose better direction nobody disputes; used only where pawl.yaml is silent.
 _HIGHER_WORDS = (
@@ -101,6 +102,35 @@ class NoiseSettings(_Block):
         return path
 
 
+class ImageSettings(_Block):
+    """Where the pictures of a comment are kept, since GitHub shows none that come with the text."""
+
+    where: Literal["branch", "bucket", "none"] = "branch"
+    """A branch of the same repository, which whoever may see the repository may see; a public bucket; or nowhere."""
+    branch: str = Field(default="pawl-images", max_length=100, pattern=rf"^{_BRANCH_PART}(/{_BRANCH_PART})*$")
+    """Holds nothing but pictures, and is rewritten."""
+    keep_days: int = Field(default=30, ge=1, le=3_650)
+    """How long a picture stays on the branch after the last report that showed it."""
+    bucket: str | None = Field(default=None, pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$")
+    """`gs://NAME` or `gs://NAME/FOLDER`."""
+    address: str | None = Field(default=None, pattern=r"^https://[^\s()<>\"]+$")
+    """Where a browser without a login finds the bucket's folder; None: at https://storage.googleapis.com."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, given: Any) -> Any:
+        """`images: none` for `images: {where: none}`."""
+        return {"where": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _bucket_named(self) -> Self:
+        if (self.where == "bucket") != (self.bucket is not None):
+            raise ValueError("where: bucket and bucket: gs://NAME need each other")
+        if self.address and not self.bucket:
+            raise ValueError("address is that of a bucket: name it with bucket: gs://NAME")
+        return self
+
+
 class Cost(_Block):
     """What the machine costs."""
 
@@ -124,6 +154,7 @@ class Config(_Block):
     noise: NoiseSettings = NoiseSettings()
     cost: Cost | None = None
     tracking: TrackingSettings = TrackingSettings()
+    images: ImageSettings = ImageSettings()
     stage_environment: list[str] = Field(default_factory=list)
     """Variables that look like secrets and that stages are given all the same."""
     resources: dict[str, Resources] = Field(default_factory=dict)
@@ -213,6 +244,7 @@ def _known_keys(location: list[str]) -> list[str]:
         "metrics": MetricRule,
         "resources": Resources,
         "tracking": TrackingSettings,
+        "images": ImageSettings,
         "noise": NoiseSettings,
         "cost": Cost,
     }

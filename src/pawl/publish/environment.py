@@ -30,6 +30,19 @@ class Target:
     run: int | None = None
     """The workflow run's id, which grows with every run; None outside a workflow."""
     attempt: int = 1
+    server_url: str | None = None
+    """Where people see the repository, without a slash at its end; None: by the API's address."""
+
+    @property
+    def web_url(self) -> str:
+        """The repository's own page."""
+        implied = "https://github.com" if self.api_url == "https://api.github.com" else self.api_url
+        return f"{self.server_url or implied.removesuffix('/api/v3')}/{self.repository}"
+
+    @property
+    def run_url(self) -> str | None:
+        """The page of the workflow run; None outside of one."""
+        return None if self.run is None else f"{self.web_url}/actions/runs/{self.run}/attempts/{self.attempt}"
 
 
 def target_from_environment(
@@ -68,7 +81,8 @@ def target_from_environment(
     if not re.fullmatch(r"[!-~]+", secret):
         raise InputError("the token in GITHUB_TOKEN or REPO_TOKEN has characters that no token has: copy it again")
     run, attempt = _run(env, event)
-    return Target(slug, number, _api_url(env, api_url), secret, run, attempt)
+    server = (env.get("GITHUB_SERVER_URL") or "").rstrip("/") or None
+    return Target(slug, number, _api_url(env, api_url), secret, run, attempt, server)
 
 
 def _event(env: Mapping[str, str]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pawl.errors import InputError, PawlError, ServiceError
 from pawl.publish.environment import Target
@@ -58,10 +59,13 @@ class GitHubApi:
         except InputError:
             return None
 
-    def write(self, verb: str, path: str, payload: object, *, doing: str, gone: bool = False) -> dict[str, Any] | None:
+    def write(
+        self, verb: str, path: str, payload: object, *, doing: str, gone: bool = False, race: str = ""
+    ) -> dict[str, Any] | None:
         """Send a change once. None: it may or may not have happened, the wait is over, look before trying again.
 
-        With `gone`, a 404 is None too: somebody else deleted the thing first. An empty answer is an empty dictionary,
+        With `gone`, a 404 is None too: somebody else deleted the thing first. So is, with `race`, a 409 or a 422 in
+        whose message that pattern is found: somebody else changed it first. An empty answer is an empty dictionary,
         and so is deleting what is not there. Raises as `read` does; failures in a row are counted over all writes.
         """
         self.writes += 1
@@ -74,9 +78,27 @@ class GitHubApi:
             found = Failure(None, "an answer that is not a JSON object")
         if verb == "DELETE" and found.status == 404:
             return {}
+        overtaken = bool(race) and found.status in (409, 422) and re.search(race, found.message) is not None
         self._write_failures += 1
-        self._wait_or_raise(found, self._write_failures, doing, passes=gone and found.status == 404)
+        passes = overtaken or (gone and found.status == 404)
+        self._wait_or_raise(found, self._write_failures, doing, passes=passes)
         return None
+
+    def change(self, query: str, variables: Mapping[str, object], *, doing: str) -> Literal["done", "unclear", "no"]:
+        """Send a GraphQL mutation once. "unclear" is the None of `write`; "no": GitHub says that it did not do it."""
+        self.writes += 1
+        found = self._send("POST", self._requester.graphql_url, {"query": query, "variables": dict(variables)})
+        if not isinstance(found, Failure):
+            content = found[0]
+            if isinstance(content, dict) and content.get("data") and not content.get("errors"):
+                self._write_failures = 0
+                return "done"
+            return "no"
+        if not found.may_pass:
+            return "no"
+        self._write_failures += 1
+        self._wait_or_raise(found, self._write_failures, doing)
+        return "unclear"
 
     def viewer(self) -> str | None:
         """The login that the token writes as, from GraphQL, which answers installation tokens too; None if refused."""
@@ -141,8 +163,9 @@ def refusal(status: int, message: str, doing: str, target: Target) -> PawlError:
         return InputError(f"{said}: GITHUB_TOKEN or REPO_TOKEN is expired or mistyped, set a valid one")
     if status == 403 and ("not accessible by" in message or "Must have" in message):
         return InputError(
-            f"{said}: give the job `permissions:` with `pull-requests: write` for comments and `statuses: write` for"
-            " statuses; a workflow started by a fork's pull request never gets them"
+            f"{said}: give the job `permissions:` with `pull-requests: write` for comments, `statuses: write` for"
+            " statuses, `checks: write` for checks, `contents: write` for pictures and `issues: write` for issues; a"
+            " workflow started by a fork's pull request never gets them"
         )
     if status == 403 and "locked" in message:
         return InputError(f"{said}: unlock the conversation of the pull request")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pawl.publish.environment import Target
 from pawl.publish.mark import body_budget_units, report_in
@@ -15,10 +16,7 @@ def run_address(target: Target, push: Push) -> str | None:
     """Where the workflow run of a row can be opened; None for a run outside of workflows."""
     if push.run is None:
         return None
-    server = "https://github.com"
-    if target.api_url != "https://api.github.com":
-        server = target.api_url.removesuffix("/api/v3")
-    return safe_address(f"{server}/{target.repository}/actions/runs/{push.run}/attempts/{push.attempt}")
+    return safe_address(replace(target, run=push.run, attempt=push.attempt).run_url)
 
 
 def with_earlier_pushes(report: str, ours: Sequence[Comment], target: Target, title: str, commit: str) -> str:
