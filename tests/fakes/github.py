@@ -90,9 +90,15 @@ class Handler(BaseHTTPRequestHandler):
     """One connection: find the fault, answer, log."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms, since its head and its body are sent apart
 
     def log_message(self, *args: object) -> None:
         """Nothing on stderr: the requests are in the state."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by the fake's own clock."""
+        state: State = self.server.state  # type: ignore[attr-defined]
+        return super().date_time_string(state.runners.now() if timestamp is None else timestamp)
 
     def handle_any(self) -> None:
         url = urlsplit(self.path)
@@ -108,6 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             fault.before()
         scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
         identity = state.tokens.get(token) if scheme.lower() in ("token", "bearer") else None
+        identity = identity or state.runners.app_of(token)
         with state.lock:
             answer: Answer | None = None
             if fault is None or fault.applies or fault.how in ("pass", "truncate"):
@@ -116,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
             if answer is None or (fault is not None and fault.how == "answer"):
                 assert fault is not None
                 answer = (fault.status, fault.raw if fault.raw is not None else error(fault.message), fault.headers)
-            body = json.loads(raw) if raw else None
+            body = parsed(raw)
             login = identity.login if identity else None
             agent = self.headers.get("User-Agent") or ""
             state.requests.append(Request(self.command, path, url.query, login, agent, answer[0], body))
@@ -148,6 +155,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data[: len(data) // 2] if truncate else data)
+
+
+def parsed(raw: bytes) -> Any:
+    """A request's JSON; None for anything else, such as a form or a picture."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
 
 
 def control(state: State, method: str, path: str, raw: bytes) -> Answer:

@@ -6,6 +6,13 @@ import json
 import re
 from typing import Any
 
+from tests.fakes.github_actions import route_actions
+from tests.fakes.github_answers import NOT_FOUND, Answer, error, invalid, refused, user
+from tests.fakes.github_checks import route_checks
+from tests.fakes.github_contents import route_contents
+from tests.fakes.github_issues import route_issues
+from tests.fakes.github_runners import route_runners
+from tests.fakes.github_settings import route_settings
 from tests.fakes.github_state import (
     MAX_BODY_UNITS,
     MAX_DESCRIPTION_CHARACTERS,
@@ -16,30 +23,7 @@ from tests.fakes.github_state import (
     Status,
 )
 
-Answer = tuple[int, Any, dict[str, str]]
-"""Status, content, headers."""
-DOCS = "https://docs.github.com/rest"
 STATES = ("error", "failure", "pending", "success")
-
-
-def error(message: str, **more: Any) -> dict[str, Any]:
-    """GitHub's shape of an error."""
-    return {"message": message, "documentation_url": DOCS} | more
-
-
-def invalid(resource: str, field: str, message: str, code: str = "unprocessable") -> Answer:
-    """A 422 with one fault in one field."""
-    fault = {"resource": resource, "code": code, "field": field, "message": message}
-    return 422, error("Validation Failed", errors=[fault], status="422"), {}
-
-
-def refused(identity: Identity) -> Answer:
-    """A 403 for a permission that the token has not."""
-    kind = "integration" if identity.kind == "App" else "personal access token"
-    return 403, error(f"Resource not accessible by {kind}", status="403"), {}
-
-
-NOT_FOUND: Answer = (404, error("Not Found", status="404"), {})
 
 
 def route(
@@ -52,6 +36,9 @@ def route(
         body = json.loads(raw) if raw else {}
     except ValueError:
         return 400, error("Problems parsing JSON", status="400"), {}
+    for part in (route_settings, route_actions, route_contents, route_checks, route_issues, route_runners):
+        if (answer := part(state, base, method, path, query, body, identity)) is not None:
+            return answer
     if (method, path) == ("GET", "/user"):
         return (200, user(identity.login, identity.kind), {}) if identity.kind == "User" else refused(identity)
     if (method, path) == ("POST", "/graphql"):
@@ -73,18 +60,20 @@ def route(
     return NOT_FOUND
 
 
-def user(login: str, kind: str) -> dict[str, Any]:
-    return {"login": login, "id": sum(login.encode()), "type": "Bot" if kind == "App" else kind}
+def head_repository(pull: PullRequest) -> dict[str, Any] | None:
+    if pull.head_repository is None:
+        return None
+    return {"full_name": pull.head_repository or pull.repository, "fork": bool(pull.head_repository)}
 
 
 def as_pull_request(base: str, pull: PullRequest) -> dict[str, Any]:
     return {
         "number": pull.number,
-        "state": "open",
+        "state": pull.state,
         "title": pull.title,
         "locked": pull.locked,
         "html_url": f"{base}/{pull.repository}/pull/{pull.number}",
-        "head": {"ref": pull.head_ref, "sha": pull.head_sha, "repo": {"full_name": pull.repository, "fork": False}},
+        "head": {"ref": pull.head_ref, "sha": pull.head_sha, "repo": head_repository(pull)},
         "base": {"ref": pull.base_ref, "sha": pull.base_sha, "repo": {"full_name": pull.repository, "fork": False}},
     }
 

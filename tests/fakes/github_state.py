@@ -11,6 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.fakes.github_actions import Actions
+from tests.fakes.github_checks import CheckRun
+from tests.fakes.github_contents import Contents
+from tests.fakes.github_issues import Issues
+from tests.fakes.github_runners import Runners
+from tests.fakes.github_settings import Settings
+
 MAX_BODY_UNITS = 65_536
 MAX_DESCRIPTION_CHARACTERS = 140
 WRITE_ALL = {"contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write"}
@@ -39,6 +46,9 @@ class PullRequest:
     base_ref: str = "main"
     title: str = "A change"
     locked: bool = False
+    state: str = "open"
+    head_repository: str | None = ""
+    """Empty: the same; None: a fork that is gone."""
 
 
 @dataclass
@@ -123,7 +133,13 @@ class State:
         self.statuses: list[Status] = []
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        self.actions = Actions()
+        self.settings: dict[str, Settings] = {}
+        self.contents: dict[str, Contents] = {}
+        self.checks: dict[int, CheckRun] = {}
+        self.issues: dict[str, Issues] = {}
         self.next_id = 1_001
+        self.runners = Runners()
         self.lag_listings = 0
         if path is not None and path.exists() and path.stat().st_size:
             self.load(json.loads(path.read_text("utf-8")))
