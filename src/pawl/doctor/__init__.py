@@ -1,0 +1,1 @@
+"""What is missing or unsafe, said before it costs GPU time."""
