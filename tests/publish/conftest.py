@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.github import FakeGitHub
 from tests.publish.desk import TOKEN, Desk
+from tests.publish.run_folder import write_run
+from tests.report import examples
 
 
 @pytest.fixture
@@ -27,3 +30,9 @@ def ours() -> Callable[..., str]:
         )
 
     return text
+
+
+@pytest.fixture(scope="package")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports folder of a run that is better, its pictures drawn, which takes seconds; copy it to change it."""
+    return write_run(tmp_path_factory.mktemp("drawn") / "reports", examples.better())

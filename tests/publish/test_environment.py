@@ -78,6 +78,20 @@ def test_the_api_follows_from_the_server(server: str, api: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "start"),
+    [
+        ({}, "https://github.com"),
+        ({"GITHUB_API_URL": "https://git.test/api/v3"}, "https://git.test"),
+        ({"GITHUB_SERVER_URL": "https://git.test/", "GITHUB_API_URL": "https://api.git.test"}, "https://git.test"),
+    ],
+)
+def test_people_see_the_repository_at_the_server(more: dict[str, str], start: str) -> None:
+    target = target_from_environment(ENV | more)
+    assert target.web_url == f"{start}/{target.repository}"
+    assert target.run_url == f"{start}/{target.repository}/actions/runs/{target.run}/attempts/{target.attempt}"
+
+
+@pytest.mark.parametrize(
     ("change", "named"),
     [
         ({"GITHUB_REPOSITORY": ""}, "GITHUB_REPOSITORY"),

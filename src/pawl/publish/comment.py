@@ -39,6 +39,8 @@ class Posted:
     attempts: int
     """Writing requests sent, a run of CML counted as one; 0 where nothing had to be written."""
     duplicates_deleted: int = 0
+    superseded_by: Stamp | None = None
+    """The newer run's."""
 
 
 def post_comment(
@@ -87,7 +89,10 @@ def post_comment(
         ours = thread.look()
         keep = ours[-1] if ours else None
         if keep is not None and supersedes(keep[0], stamp):
-            return Posted(keep[1].id, keep[1].url, "superseded", "api", api.writes + cml_runs, thread.delete(ours[:-1]))
+            newer, comment = keep
+            attempts = api.writes + cml_runs
+            deleted = thread.delete(ours[:-1])
+            return Posted(comment.id, comment.url, "superseded", "api", attempts, deleted, newer)
         # Read as late as can be: a row that another run writes from here on is lost.
         report = with_earlier_pushes(body, [comment for _, comment in ours], target, title, commit)
         text = compose(report, title, stamp)

@@ -113,9 +113,13 @@ def _taken_apart(text: str, title: str) -> tuple[str, Stamp | None]:
     mark = rf'!\[\]\({re.escape(WATERMARK_URL)}#[0-9a-fA-F]+ "CML watermark {re.escape(title)}"\)'
     if not re.fullmatch(mark, lines.pop()):
         return "", None
-    while lines and not lines[-1].strip():
-        lines.pop()
-    found = _STAMP.fullmatch(lines[-1]) if lines else None
+    return stamp_at_end("\n".join(lines))
+
+
+def stamp_at_end(text: str) -> tuple[str, Stamp]:
+    """A text without the stamp that `stamped` put after it, and that stamp; an empty one where there is none."""
+    lines = text.rstrip().split("\n")
+    found = _STAMP.fullmatch(lines[-1])
     if not found:
         return "\n".join(lines), Stamp(None)
     run, attempt, commit = found.groups()
