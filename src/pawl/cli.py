@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pawl.commands import judging, noise
+from pawl.commands import ci, doctor, init, judging, noise, publishing, reporting, transfer
 from pawl.commands.opening import choices, opened, print_json, reports_of
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
 from pawl.options import (
@@ -108,6 +108,8 @@ def reproduce(
         raise typer.Exit(EXIT_STAGE)
 
 
+app.command(epilog=transfer.PULL_EXAMPLE)(transfer.pull)
+app.command(epilog=transfer.PUSH_EXAMPLE)(transfer.push)
 app.command(epilog=judging.COMPARE_EXAMPLE)(judging.compare)
 
 
@@ -133,45 +135,15 @@ def track(
         print_json(tracking)
 
 
-@app.command(epilog="Example: pawl report --reports reports")
-def report(
-    folder: Folder = HERE,
-    reports: Reports = None,
-    pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
-) -> None:
-    """Write report.md and report.html from the JSON files; needs nothing else of the repository."""
-    from pawl.console import say
-    from pawl.report.document import write_reports
-    from pawl.schema import Comparison, Plan, Stages, Tracking
-    from pawl.session import read_file
-
-    place = reports_of(choices(folder, None, None, None, reports, False, False))
-    made = read_file(place, "plan.json", Plan, "pawl plan")
-    stages = read_file(place, "stages.json", Stages, "pawl reproduce") if (place / "stages.json").exists() else None
-    comparison = read_file(place, "comparison.json", Comparison, "pawl compare")
-    tracking = read_file(place, "tracking.json", Tracking, "pawl track") if (place / "tracking.json").exists() else None
-    write_reports(place, made, stages, comparison, tracking, pictures=pictures)
-    say(f"report: {place / 'report.md'} and {place / 'report.html'}")
+app.command(epilog=reporting.EXAMPLE)(reporting.report)
 
 
 app.command(epilog=judging.GATE_EXAMPLE)(judging.gate)
 
 
-@app.command(epilog="Example: GITHUB_TOKEN=... pawl comment --repository-slug acme/ct --pull-request 7")
-def comment(
-    folder: Folder = HERE,
-    reports: Reports = None,
-    slug: Annotated[str | None, typer.Option("--repository-slug", help="owner/name; default: the workflow's.")] = None,
-    pull_request: Annotated[int | None, typer.Option(help="Its number; default: the workflow's event's.")] = None,
-    commit: Annotated[str | None, typer.Option(help="Commit to set the status of; default: comparison.json's.")] = None,
-    via: Annotated[str, typer.Option(help="auto, cml or api.")] = "auto",
-    status: Annotated[bool, typer.Option(help="Set the commit status `pawl` too.")] = True,
-) -> None:
-    """Post report.md as the one sticky comment of the pull request, and the verdict as a commit status."""
-    from pawl.publish.step import publish
-
-    place = reports_of(choices(folder, None, None, None, reports, False, False))
-    publish(place, slug=slug, pull_request=pull_request, commit=commit, via=via, status=status)
+app.command(epilog=publishing.PICTURES_EXAMPLE)(publishing.pictures)
+app.command(epilog=publishing.COMMENT_EXAMPLE)(publishing.comment)
+app.command(epilog=publishing.ISSUE_EXAMPLE)(publishing.issue)
 
 
 @app.command(epilog="Example: pawl run --set digits.train.learning_rate=0.01")
@@ -213,6 +185,9 @@ def run(
 
 
 app.command(epilog=noise.EXAMPLE)(noise.noise)
+app.add_typer(ci.app)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command(epilog=init.EXAMPLE)(init.init)
 
 
 def main() -> NoReturn:

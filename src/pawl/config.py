@@ -111,7 +111,9 @@ class ImageSettings(_Block):
     """Holds nothing but pictures, and is rewritten."""
     keep_days: int = Field(default=30, ge=1, le=3_650)
     """How long a picture stays on the branch after the last report that showed it."""
-    bucket: str | None = Field(default=None, pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$")
+    bucket: str | None = Field(
+        default=None, pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+    )
     """`gs://NAME` or `gs://NAME/FOLDER`."""
     address: str | None = Field(default=None, pattern=r"^https://[^\s()<>\"]+$")
     """Where a browser without a login finds the bucket's folder; None: at https://storage.googleapis.com."""
@@ -129,6 +131,21 @@ class ImageSettings(_Block):
         if self.address and not self.bucket:
             raise ValueError("address is that of a bucket: name it with bucket: gs://NAME")
         return self
+
+
+class Promotion(_Block):
+    """What happens on main after a merge."""
+
+    lock: Literal["push", "pull-request", "off"] = "pull-request"
+    """How dvc.lock, as main's results have it, comes into the repository."""
+    reuse: bool | None = None
+    """Whether main takes results from the cache that pull requests wrote; None: in private repositories only."""
+
+    @field_validator("lock", mode="before")
+    @classmethod
+    def _off(cls, given: Any) -> Any:
+        """YAML takes the word off for false."""
+        return "off" if given is False else given
 
 
 class Cost(_Block):
@@ -155,6 +172,9 @@ class Config(_Block):
     cost: Cost | None = None
     tracking: TrackingSettings = TrackingSettings()
     images: ImageSettings = ImageSettings()
+    promote: Promotion = Promotion()
+    data_tags: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_*?./-]{1,100}$")
+    """Pattern of the tags that name versions of the data, such as `dv*`: the scheduled run trains on the newest."""
     stage_environment: list[str] = Field(default_factory=list)
     """Variables that look like secrets and that stages are given all the same."""
     resources: dict[str, Resources] = Field(default_factory=dict)
@@ -247,5 +267,6 @@ def _known_keys(location: list[str]) -> list[str]:
         "images": ImageSettings,
         "noise": NoiseSettings,
         "cost": Cost,
+        "promote": Promotion,
     }
     return list((models[location[0]] if location else Config).model_fields)

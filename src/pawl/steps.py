@@ -51,6 +51,33 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
     return plan, head_looks, base_looks
 
 
+def pull_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks, say: Say, *, rescored: bool) -> int:
+    """Bring here what `reproduce` will restore or read; how many results that is. Afterwards it needs no remote."""
+    from pawl.pipeline.pull import pull
+    from pawl.pipeline.receipts import Remote
+
+    actions = {stage.name: stage.action for stage in plan.stages}
+    found = pull(session.head, head_looks, Remote(session.head, session.use_remote), actions, say)
+    if session.base is not None and not session.is_same:
+        of_base = {stage.name: stage.base_action for stage in plan.stages if stage.base_action != "absent"}
+        remote = Remote(session.base, session.use_remote)
+        found += pull(session.base, base_looks, remote, of_base, say, everything=rescored)
+    return found
+
+
+def push_step(session: Session, say: Say) -> int:
+    """Send head's results and their receipts to the remote; how many stages' they are."""
+    from pawl.pipeline.plan import look_over
+    from pawl.pipeline.push import push
+    from pawl.pipeline.receipts import Remote
+
+    if session.is_dirty:
+        raise InputError("these results belong to no commit: commit the changes, and reproduce them.")
+    # Only what this machine has made or restored is sent, so the remote is not asked for receipts.
+    looks = look_over(session.head, Remote(session.head, enabled=False))
+    return push(session.head, looks, Remote(session.head, session.use_remote), say)
+
+
 def reproduce_step(
     session: Session,
     plan: Plan,
@@ -68,6 +95,7 @@ def reproduce_step(
     `rescored`, base's model is judged by head's evaluation too where base's own is another.
     """
     from pawl.pipeline.environment import describe_machine, installed_gpus, visible_gpus
+    from pawl.pipeline.orphans import no_orphans
     from pawl.pipeline.progress import Progress
     from pawl.pipeline.receipts import Remote
     from pawl.pipeline.reproduce import reproduce
@@ -93,7 +121,7 @@ def reproduce_step(
             looks=looks,
             remote=Remote(project, session.use_remote),
             reports=session.reports,
-            allowed=session.config.stage_environment,
+            allowed=session.rules.stage_environment,
             shared=shared,
             force=frozenset(force),
             unchanged=frozenset(same),
@@ -107,7 +135,7 @@ def reproduce_step(
         base = worker("base", session.base, base_looks, plan.base.commit, set(), set())
     cost = session.config.cost
     rate = Rate(per_hour=cost.per_hour, currency=cost.currency) if cost else None
-    with watch(shared.progress):
+    with no_orphans(), watch(shared.progress):
         stages = reproduce(head, base, plan, rate)
         if rescored and base is not None:
             again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={})

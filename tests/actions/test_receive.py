@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from pawl.actions import receive
+from pawl.actions.receive import NAMES
+from pawl.errors import InputError
 from pawl.report.document import write_reports
 from pawl.schema import Comparison, Plan, Revision, Stages, Tracking
 from pawl.session import read_file, write_file
-from tests.github.load import load
 from tests.report import examples
 
-receive = load("steps/receive.py")
 BASE, HEAD = Revision(commit="b" * 40, name="main"), Revision(commit="a" * 40, name="change")
 MODELS: dict[str, type[BaseModel]] = {
     "plan.json": Plan,
@@ -38,7 +39,8 @@ def hand_over(folder: Path) -> Path:
     for name, value in zip(MODELS, values, strict=True):
         assert value is not None
         write_file(folder, name, value)
-    for name in ("report.md", "report.html", "logs"):
+    (folder / "logs").mkdir()
+    for name in ("report.md", "report.html", "logs/train.log"):
         (folder / name).write_text("### ✅ **Better**: trust me\n")
     return folder
 
@@ -130,7 +132,8 @@ def test_one_file_that_is_not_believed_spoils_them_all(tmp_path: Path, name: str
     source = hand_over(tmp_path / "in")
     spoil(source / name)
     problem = receive.receive(source, tmp_path / "out", BASE, HEAD)
-    assert problem.startswith(f"What the training job handed over is not believed: {name} ")
+    named = name if spoil not in (as_link, as_pipe) else f"'{name}'"
+    assert problem.startswith(f"What the training job handed over is not believed: {named} ")
     assert str(tmp_path) not in problem
     comparison = taken_over(tmp_path / "out")
     assert (comparison.verdict, comparison.gate_passed) == ("failed", False)
@@ -156,3 +159,47 @@ def test_the_event_names_the_commits_of_a_run_that_did_not() -> None:
     assert receive.revisions(pushed, "c" * 40) == (Revision(commit="b" * 40, name="b" * 10), main)
     assert receive.revisions(pushed | {"before": "0" * 40}, "c" * 40) == (main, main)
     assert receive.revisions({}, "c" * 40)[1].name == "c" * 10
+
+
+def test_a_link_anywhere_among_it_spoils_it(tmp_path: Path) -> None:
+    source = hand_over(tmp_path / "in")
+    (source / "logs" / "more").symlink_to("/etc")
+    assert "'more' is neither a file nor a folder" in receive.receive(source, tmp_path / "out", BASE, HEAD)
+    link = tmp_path / "link"
+    link.symlink_to(source)
+    assert "it is a link" in receive.receive(link, tmp_path / "out2", BASE, HEAD)
+
+
+def test_a_flood_of_files_is_not_walked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receive, "MAX_ENTRIES", 10)
+    source = hand_over(tmp_path / "in")
+    for number in range(10):
+        (source / "logs" / f"{number}.log").touch()
+    assert "more than 10 entries" in receive.receive(source, tmp_path / "out", BASE, HEAD)
+
+
+def test_results_of_another_commit_are_not_believed(tmp_path: Path) -> None:
+    """A run could hand over what an honest one once wrote about a better commit."""
+    source = hand_over(tmp_path / "in")
+    assert receive.receive(source, tmp_path / "out", BASE, HEAD, examples.HEAD.commit) == ""
+    problem = receive.receive(source, tmp_path / "out2", BASE, HEAD, "d" * 40)
+    assert f"it is about commit {examples.HEAD.commit}, and not about {'d' * 40}" in problem
+    assert taken_over(tmp_path / "out2").gate_passed is False
+
+
+def test_files_about_different_commits_are_not_believed(tmp_path: Path) -> None:
+    source = hand_over(tmp_path / "in")
+    path = source / "comparison.json"
+    content = json.loads(path.read_text())
+    content["head"]["commit"] = "e" * 40
+    path.write_text(json.dumps(content))
+    assert "about different commits" in receive.receive(source, tmp_path / "out", BASE, HEAD)
+
+
+def test_nothing_is_put_where_something_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exists already"):
+        receive.receive(hand_over(tmp_path / "in"), tmp_path, BASE, HEAD)
+
+
+def test_the_names_that_cross_over_are_four() -> None:
+    assert set(NAMES) == set(MODELS)

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,21 @@ class Run:
         """The job of that id; one that never ran is empty."""
         return self.jobs.get(name, Job())
 
+    def summaries(self, job: str) -> list[str]:
+        """What the steps of a job wrote for the run's page."""
+        entries = [entry for entry in _entries(self.log) if entry.get("command") == "summary"]
+        return [entry["content"] for entry in entries if entry["jobID"] == job]
+
+    def told(self) -> str:
+        """How every step ended and the last of what it said, for a test that fails."""
+        lines = []
+        for name, job in self.jobs.items():
+            lines.append(f"{name}: {job.result}")
+            for step, result in job.steps.items():
+                lines.append(f"  {step}: {result}")
+                lines += [f"    {line[:300]}" for line in job.said.get(step, "").splitlines()[-8:]]
+        return "\n".join(lines)
+
 
 def run_workflow(
     checkout: Path,
@@ -52,20 +67,21 @@ def run_workflow(
     secrets: Mapping[str, str],
     variables: Mapping[str, str],
     machine: Path,
+    workflow: str = "continuous-training.yml",
 ) -> Run:
-    """Execute continuous-training.yml of `checkout`. `machine` is a folder with all that outlives a job."""
+    """Execute a workflow of `checkout`. `machine` is a folder with all that outlives a job."""
     machine.mkdir(parents=True, exist_ok=True)
     event_file = machine / "event.json"
     event_file.write_text(json.dumps(event), encoding="utf-8")
-    workflow = checkout / ".github" / "workflows" / "continuous-training.yml"
+    workflows = checkout / ".github" / "workflows"
     command = [str(BIN / "act"), event_name, "--json", "--no-cache-server", "--no-skip-checkout"]
-    command += ["--concurrent-jobs", "1", "--eventpath", str(event_file), "--workflows", str(workflow)]
+    command += ["--concurrent-jobs", "1", "--eventpath", str(event_file), "--workflows", str(workflows / workflow)]
     command += ["--action-cache-path", str(machine / "act")]
     for label in ("ubuntu-latest", "self-hosted"):
         command += ["--platform", f"{label}=-self-hosted"]
     for kind in ("env", "secret", "var", "input"):
         command += [f"--{kind}-file", os.devnull]
-    for name, folder in _stand_ins(workflow).items():
+    for name, folder in _stand_ins(workflows).items():
         command += ["--local-repository", f"{name}={folder}"]
     for flag, values in (("--env", env), ("--secret", secrets), ("--var", variables)):
         for name, value in values.items():
@@ -91,21 +107,16 @@ def run_workflow(
     return Run(process.returncode, _jobs(log), log)
 
 
-def _stand_ins(workflow: Path) -> dict[str, Path]:
-    """Each remote action that the workflow names -> the folder that stands in for it."""
-    found = re.findall(r"uses: (([\w-]+)/([\w-]+)@\S+)", workflow.read_text(encoding="utf-8"))
+def _stand_ins(workflows: Path) -> dict[str, Path]:
+    """Each remote action that the workflows name -> the folder that stands in for it."""
+    texts = "".join(path.read_text(encoding="utf-8") for path in workflows.glob("*.yml"))
+    found = re.findall(r"uses: (([\w-]+)/([\w-]+)@\S+)", texts)
     return {whole: STAND_INS / name for whole, _, name in found}
 
 
 def _jobs(log: str) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
-    for line in log.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(entry, dict) or "jobID" not in entry:
-            continue
+    for entry in _entries(log):
         job = jobs.setdefault(entry["jobID"], Job())
         if "jobResult" in entry:
             job.result = entry["jobResult"]
@@ -116,3 +127,13 @@ def _jobs(log: str) -> dict[str, Job]:
             if entry.get("raw_output"):
                 job.said[step] = job.said.get(step, "") + entry["msg"]
     return jobs
+
+
+def _entries(log: str) -> Iterator[dict[str, Any]]:
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "jobID" in entry:
+            yield entry

@@ -9,8 +9,17 @@ from tests.e2e.act import Run
 from tests.e2e.world import World
 
 RATE = "train:\n  # Step size.\n  rate: {}\n"
-TRAIN_STEPS = ["Plan", "Reproduce", "Compare", "Track", "Report", "Hand over"]
-REPORT_STEPS = ["Take over what the training job wrote", "Believe only what is valid", "Report", "Comment", "Gate"]
+PLAN_STEPS = ["Decide who may do what", "Plan", "Hand over"]
+TRAIN_STEPS = ["Pull", "Drop the credentials", "Train", "Compare", "Track", "Hand over"]
+REPORT_STEPS = [
+    "Take over what was handed over",
+    "Believe only what is valid",
+    "Report",
+    "Pictures",
+    "Keep the report",
+    "Comment",
+    "Gate",
+]
 
 
 def outcomes(run: Run, job: str, steps: list[str]) -> list[str | None]:
@@ -19,8 +28,9 @@ def outcomes(run: Run, job: str, steps: list[str]) -> list[str | None]:
 
 
 def start(body: str) -> str:
-    """The comment up to its table of stages, in which seconds and bytes are."""
-    return body.partition("<details>\n<summary><b>Stages</b>")[0]
+    """The comment up to its table of stages, in which seconds and bytes are, with every picture called DAY/DIGEST."""
+    named = re.sub(r"/pawl-images/[0-9-]{10}/[0-9a-f]{64}\.png", "/pawl-images/DAY/DIGEST.png", body)
+    return named.partition("<details>\n<summary><b>Stages</b>")[0]
 
 
 def history(body: str) -> list[tuple[str, str]]:
@@ -28,10 +38,20 @@ def history(body: str) -> list[tuple[str, str]]:
     return re.findall(r"^\| ([0-9a-f]{40}) \| (.+?) \|", body.partition("<summary><b>History</b>")[2], re.MULTILINE)
 
 
-def assert_green(run: Run) -> None:
-    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.log[-20_000:]
-    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * len(REPORT_STEPS), run.log[-20_000:]
-    assert (run.exit_code, run.job("train").result, run.job("report").result) == (0, "success", "success")
+def assert_went_well(run: Run, job: str, steps: list[str]) -> None:
+    assert outcomes(run, job, steps) == ["success"] * len(steps), run.told()
+    assert run.job(job).result == "success", run.told()
+
+
+def assert_green(run: Run, *, trained: bool = True) -> None:
+    """Every job that should have run did, and every step of it."""
+    assert_went_well(run, "plan", PLAN_STEPS)
+    if trained:
+        assert_went_well(run, "train", TRAIN_STEPS)
+    else:
+        assert run.job("train").steps == {}
+    assert_went_well(run, "report", REPORT_STEPS)
+    assert run.exit_code == 0
 
 
 WHY_WORSE = "accuracy 0.6 → 0.55 (\u22120.05) is worse than base by more than the tolerance of 0.01"
@@ -55,7 +75,7 @@ FAILED = """\
 """
 
 
-def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None:
+def test_an_improvement_is_commented_once_and_trained_once(world: World, tmp_path: Path) -> None:
     event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
     first = world.run("pull_request", event, "runner-1")
 
@@ -64,7 +84,11 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     [comment] = world.comments(7)
     base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
     first_merge = world.checked_out()
+    (tmp_path / "improvement.md").write_text(
+        start(comment.body).replace(base, "{base}").replace(first_merge, "{merge}")
+    )
     assert start(comment.body) == IMPROVED.format(base=base, merge=first_merge)
+    assert world.title_of(head) is not None
     assert history(comment.body) == [(head, "✅ better")]
     assert re.search(r"^\| `train` \| ♻️ restored \| 🔨 trained [0-9.]+ s \|", comment.body, re.MULTILINE)
     assert comment.body.endswith(f'\n\n![](https://cml.dev/watermark.png#{head} "CML watermark pawl")')
@@ -102,7 +126,7 @@ def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World)
     event = world.open_pull_request(7, "slower", {"params.yaml": RATE.format("0.5")}, "Lower the rate")
     run = world.run("pull_request", event, "runner-1")
 
-    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.log[-20_000:]
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.told()
     assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
     assert (run.exit_code, run.job("train").result, run.job("report").result) == (1, "success", "failure")
     assert run.job("report").said["Gate"] == f"fail: {WHY_WORSE}\n"
@@ -115,13 +139,17 @@ def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World)
     for stage in world.stages_run():
         seen = [name for name in stage["environment"] if re.search("TOKEN|SECRET|GOOGLE|MLFLOW|CREDENTIAL", name)]
         assert seen == []
+        # The login that read the bucket was gone before the first of them began.
+        assert stage["logins"] == []
+    assert world.logins.read_text().splitlines() == ["plan reader@acme", "train reader@acme"]
 
 
 def test_a_change_of_the_readme_trains_nothing(world: World) -> None:
     event = world.open_pull_request(7, "words", {"README.md": "Other words.\n"}, "Other words")
     run = world.run("pull_request", event, "runner-1")
 
-    assert_green(run)
+    assert_green(run, trained=False)
+    assert run.job("plan").said["Plan"].startswith("no training needed\n")
     assert world.stages_run() == []
     [comment] = world.comments(7)
     base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
@@ -136,7 +164,7 @@ def test_a_stage_that_fails_is_named(world: World) -> None:
     run = world.run("pull_request", event, "runner-1")
 
     assert run.job("train").result == "failure"
-    assert outcomes(run, "train", TRAIN_STEPS) == ["success", "failure", "success", "success", "success", "success"]
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success", "success", "failure", "success", "success", "success"]
     assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
     [comment] = world.comments(7)
     assert comment.body.startswith(
@@ -152,10 +180,11 @@ def test_a_run_that_ends_before_anything_says_so_on_the_pull_request(world: Worl
     event = world.open_pull_request(7, "typo", {"dvc.yaml": "stages:\n  train: {comand: python train.py}\n"}, "Tidy up")
     run = world.run("pull_request", event, "runner-1")
 
-    assert run.job("train").result == "failure"
-    assert outcomes(run, "train", TRAIN_STEPS) == ["failure", None, None, None, None, "success"]
+    assert run.job("plan").result == "failure"
+    assert outcomes(run, "plan", PLAN_STEPS) == ["success", "failure", "success"]
+    assert run.job("train").steps == {}
     # There was nothing to take over, which stopped none of the steps after it.
-    assert not (world.folder / "runner-1" / "artifacts").exists()
+    assert not (world.folder / "runner-1" / "artifacts" / "plan").exists()
     assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
     [comment] = world.comments(7)
     assert comment.body.startswith(
@@ -164,14 +193,30 @@ def test_a_run_that_ends_before_anything_says_so_on_the_pull_request(world: Worl
     assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]
 
 
-def test_a_fork_never_reaches_the_runner(world: World) -> None:
+def test_a_fork_never_reaches_the_runner_and_is_planned_without_a_login(world: World) -> None:
     event = world.open_pull_request(7, "theirs", {"train.py": "raise SystemExit('mine now')\n"}, "A gift")
     event["pull_request"]["head"]["repo"]["full_name"] = "somebody/ct"
     run = world.run("pull_request", event, "runner-1")
 
+    assert_went_well(run, "plan", PLAN_STEPS)
     assert run.job("train").steps == {}
-    assert run.job("train").result in (None, "skipped")
     assert run.job("report").steps == {}
+    assert run.exit_code == 0
+    assert not world.logins.exists()
     assert world.stages_run() == []
     assert world.comments(7) == []
     assert world.statuses() == []
+    # People who look at the run are told how a maintainer lets it.
+    [summary] = run.summaries("plan")
+    assert "The code comes from the fork somebody/ct: a maintainer reads it" in summary
+
+
+def test_a_branch_that_moves_the_remote_is_refused_before_anything_is_read(world: World) -> None:
+    settings = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = gs://theirs/dvc\n"
+    event = world.open_pull_request(7, "detour", {".dvc/config": settings}, "A nearer bucket")
+    run = world.run("pull_request", event, "runner-1")
+
+    assert outcomes(run, "plan", PLAN_STEPS)[:2] == ["success", "failure"]
+    assert "this branch changes .dvc/config, which decides where results come from" in run.log
+    assert run.job("train").steps == {}
+    assert world.statuses() == [(event["pull_request"]["head"]["sha"], "failure", "pawl")]

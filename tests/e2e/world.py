@@ -17,19 +17,33 @@ from typing import Any
 from tests.e2e.act import BIN, Run, run_workflow
 from tests.e2e.storage import BUCKET
 from tests.fakes.github import FakeGitHub
+from tests.fakes.github_contents import Commit, Contents
 from tests.fakes.github_state import Comment
 from tests.github.load import load
+from tests.support.act_workflows import make_fit_for_act
 from tests.support.repositories import EVALUATE, TRAIN, commit, git, make_repository
 
 SOURCE = Path(__file__).parents[2]
 SLUG = "acme/ct"
-REPOSITORY = {"full_name": SLUG, "name": "ct", "default_branch": "main"}
+REPOSITORY = {"full_name": SLUG, "name": "ct", "default_branch": "main", "private": False}
 TOKEN = "token-of-the-job"
+MAIN_WORKFLOW = "continuous-training.yml"
+RIGHTS = {
+    "contents": "write",
+    "pull_requests": "write",
+    "statuses": "write",
+    "checks": "write",
+    "issues": "write",
+    "actions": "write",
+}
+"""Of all jobs together: act does not enforce what each of them may do."""
 # Written outside the checkout, which is gone when a job ends: who ran where, and what its environment held.
 RECORD = """
 import json as _json, os as _os
 with open(_os.environ["STAGE_RECORD"], "a") as _out:
-    _out.write(_json.dumps({"stage": %r, "folder": _os.getcwd(), "environment": sorted(_os.environ)}) + "\\n")
+    _here = {"stage": %r, "folder": _os.getcwd(), "environment": sorted(_os.environ)}
+    _here["logins"] = [name for name in _os.listdir(_os.getcwd().partition("/.pawl/")[0]) if "creds" in name]
+    _out.write(_json.dumps(_here) + "\\n")
 """
 FILES = {
     "train.py": RECORD % "train" + TRAIN,
@@ -46,7 +60,12 @@ metrics:
 tracking:
   experiment: e2e
 """
-OWN = [".github", "src/pawl", "requirements.txt", "requirements-report.txt", "src/tasks/requirements.txt"]
+OWN = [
+    ".github",
+    "src/pawl",
+    *sorted(path.name for path in SOURCE.glob("requirements*.txt") if path.name != "requirements-dev.txt"),
+    "src/tasks/requirements.txt",
+]
 """What a repository takes over from this one to be judged by it."""
 
 
@@ -59,6 +78,7 @@ def copy_own(root: Path, names: list[str]) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    make_fit_for_act(root / ".github" / "workflows")
 
 
 def make_main(root: Path) -> Path:
@@ -97,6 +117,11 @@ class World:
         return self.folder / "stages.jsonl"
 
     @property
+    def logins(self) -> Path:
+        """One line for each login to Google Cloud: the job, and whom it became."""
+        return self.folder / "logins.txt"
+
+    @property
     def database(self) -> str:
         """The address of the scenario's MLflow."""
         return f"sqlite:///{self.folder / 'mlflow.db'}"
@@ -130,6 +155,7 @@ class World:
             "PAWL_ENVIRONMENTS": str(self._environments(machine)),
             "PAWL_E2E_ORIGIN": str(self.origin),
             "PAWL_E2E_ARTIFACTS": str(machine / "artifacts"),
+            "PAWL_E2E_LOGINS": str(self.logins),
             "STAGE_RECORD": str(self.record),
             "OMP_NUM_THREADS": "2",
         }
@@ -159,8 +185,8 @@ class World:
             },
         }
 
-    def run(self, event_name: str, event: Mapping[str, Any], machine: str) -> Run:
-        """Run the workflow on what is checked out in `work`, on a runner of that name: a new name is a fresh one."""
+    def run(self, event_name: str, event: Mapping[str, Any], machine: str, workflow: str = MAIN_WORKFLOW) -> Run:
+        """Run a workflow on what is checked out in `work`, on a runner of that name: a new name is a fresh one."""
         folder = self.folder / machine
         shutil.rmtree(folder / "artifacts", ignore_errors=True)
         return run_workflow(
@@ -169,13 +195,42 @@ class World:
             event,
             env=self.environment(folder),
             secrets={"GITHUB_TOKEN": TOKEN, "MLFLOW_TRACKING_TOKEN": "token-of-mlflow"},
-            variables={"MLFLOW_TRACKING_URI": self.database, "GCS_CREDENTIALS_FILE": str(self._credentials())},
+            variables={
+                "MLFLOW_TRACKING_URI": self.database,
+                "GOOGLE_IDENTITY_PROVIDER": "projects/1/locations/global/workloadIdentityPools/github/providers/acme",
+                "GOOGLE_READER": "reader@acme",
+                "GOOGLE_WRITER": "writer@acme",
+            },
             machine=folder,
+            workflow=workflow,
         )
 
     def push_main(self) -> None:
-        """Put main on GitHub."""
-        git(self.work, "push", "--quiet", str(self.origin), "main")
+        """Put main on GitHub, where its API shows the branch too."""
+        git(self.work, "push", "--quiet", "--tags", str(self.origin), "main")
+        contents = self.github.state.contents.setdefault(SLUG, Contents(SLUG))
+        lock = self.work / "dvc.lock"
+        tip = git(self.work, "rev-parse", "main")
+        contents.commits[tip] = Commit(
+            contents.add_tree({"dvc.lock": contents.add_blob(lock.read_bytes())} if lock.exists() else {}), ()
+        )
+        contents.branches["main"] = tip
+
+    def dispatch(self, inputs: Mapping[str, str], machine: str, workflow: str = MAIN_WORKFLOW) -> Run:
+        """Run a workflow on main as somebody with write access starts it by hand."""
+        git(self.work, "checkout", "--quiet", "main")
+        event = {"inputs": dict(inputs), "ref": "refs/heads/main", "repository": REPOSITORY}
+        return self.run("workflow_dispatch", event, machine, workflow)
+
+    def issues(self) -> list[Any]:
+        """The repository's issues."""
+        issues = self.github.state.issues.get(SLUG)
+        return list(issues.issues.values()) if issues else []
+
+    def title_of(self, sha: str) -> str | None:
+        """The title of the check on a commit; None where it has none."""
+        checks = [check for check in self.github.state.checks.values() if check.head_sha == sha]
+        return checks[-1].output.get("title") if checks else None
 
     def push_results(self, branch: str) -> None:
         """What a maintainer does: make the branch's results, and push them with their receipts to the bucket."""
@@ -183,9 +238,8 @@ class World:
         git(self.work, "checkout", "--quiet", branch)
         env = {**os.environ, **self.environment(self.folder / "maintainer"), "PYTHONPATH": str(self.work / "src")}
         env["STAGE_RECORD"] = os.devnull
-        for command in (["pawl", "plan", "--base=HEAD", "--all"], ["pawl", "reproduce"]):
+        for command in (["pawl", "plan", "--base=HEAD", "--all"], ["pawl", "reproduce"], ["pawl", "push"]):
             self._call([sys.executable, "-m", *command], env)
-        self._call([str(BIN / "dvc"), "push", "--quiet", "--run-cache"], env)
         git(self.work, "checkout", "--quiet", "--force", "--detach", checked_out)
         git(self.work, "clean", "--quiet", "-ffdx")
 
@@ -203,7 +257,7 @@ class World:
         """Kept environments as the set-up action leaves them; both are the one that runs this test."""
         folder = machine / "environments"
         folder.mkdir(parents=True, exist_ok=True)
-        for requirements in ("requirements.txt", "requirements-report.txt"):
+        for requirements in ("requirements.txt", "requirements-report.txt", "requirements-plan.txt"):
             kept = folder / environment_digest(SOURCE / requirements)
             if not kept.exists():
                 kept.symlink_to(BIN.parent)
@@ -223,11 +277,6 @@ class World:
         (folder / "config").write_text(text, encoding="utf-8")
         return folder
 
-    def _credentials(self) -> Path:
-        path = self.folder / "reader.json"
-        path.write_text('{"type": "authorized_user"}', encoding="utf-8")
-        return path
-
 
 def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path | None = None) -> World:
     """A world whose main is that of `template` (a `work` folder), else a new small one; main is on GitHub."""
@@ -240,5 +289,5 @@ def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path
         git(world.work, "checkout", "--quiet", "main")
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(world.origin))
     world.push_main()
-    github.add_token(TOKEN, permissions={"contents": "read", "pull_requests": "write", "statuses": "write"})
+    github.add_token(TOKEN, permissions=dict(RIGHTS))
     return world

@@ -7,32 +7,39 @@ reason, and not nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pawl.actions.thumbnails import with_clean_thumbnails
 from pawl.errors import InputError
 from pawl.schema import Comparison, Plan, Revision, Stages, Strict, Tracking
 from pawl.session import read_file, write_file
 
+NAMES = ("plan.json", "stages.json", "comparison.json", "tracking.json")
+"""All that crosses over; the logs and reports beside them are for people, and stay where they are."""
 MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_ENTRIES = 10_000
 _Model = TypeVar("_Model", bound=Strict)
 
 
-def receive(handed_over: Path, target: Path, base: Revision, head: Revision) -> str:
+def receive(handed_over: Path, target: Path, base: Revision, head: Revision, measured: str | None = None) -> str:
     """Fill `target` with valid files from `handed_over`; what was wrong with them, "" where nothing was.
 
-    `base` and `head` name the commits where no valid file does.
+    `base` and `head` name the commits where no valid file does. `measured` is the commit that the event wanted
+    measured: results of another one are not believed. Raises InputError where `target` exists.
     """
     try:
+        _check_entries(handed_over)
         plan = _read(handed_over, "plan.json", Plan)
         stages = _read(handed_over, "stages.json", Stages) if plan else None
         comparison = _read(handed_over, "comparison.json", Comparison) if stages else None
         tracking = _read(handed_over, "tracking.json", Tracking) if comparison else None
+        _check_commits(plan, stages, comparison, measured)
+        comparison = comparison and with_clean_thumbnails(comparison)
         problem = "" if comparison else _ended_before(plan, stages)
     except InputError as error:
         plan, stages, comparison, tracking = None, None, None, None
@@ -49,12 +56,49 @@ def receive(handed_over: Path, target: Path, base: Revision, head: Revision) -> 
         metrics=(),
         params=(),
     )
-    target.mkdir(parents=True)
-    named = {"plan.json": plan, "stages.json": stages, "comparison.json": comparison, "tracking.json": tracking}
-    for name, value in named.items():
+    try:
+        target.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(f"{target} exists already: name a folder that does not.") from None
+    for name, value in zip(NAMES, (plan, stages, comparison, tracking), strict=True):
         if value is not None:
             write_file(target, name, value)
     return problem
+
+
+def _check_entries(folder: Path) -> None:
+    """Nothing but files and folders, and not too many: a link could lead the next step anywhere."""
+    if folder.is_symlink():
+        raise InputError("it is a link.")
+    if not folder.exists():
+        return
+    count = 0
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                count += 1
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise InputError(f"{entry.name[:100]!a} is neither a file nor a folder.")
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                if count > MAX_ENTRIES:
+                    raise InputError(f"it has more than {MAX_ENTRIES} entries.")
+
+
+def _check_commits(
+    plan: Plan | None, stages: Stages | None, comparison: Comparison | None, measured: str | None
+) -> None:
+    """Everything is about one pair of commits, and head is the one that was to be measured."""
+    if plan is None:
+        return
+    about = plan.started_from if plan.overrides else plan.head.commit
+    if measured and about != measured:
+        raise InputError(f"it is about commit {about}, and not about {measured}.")
+    pairs = {(one.base.commit, one.head.commit) for one in (plan, stages, comparison) if one is not None}
+    if len(pairs) > 1:
+        raise InputError("its files are about different commits.")
 
 
 def _ended_before(plan: Plan | None, stages: Stages | None) -> str:
@@ -65,10 +109,10 @@ def _ended_before(plan: Plan | None, stages: Stages | None) -> str:
 def _read(folder: Path, name: str, model: type[_Model]) -> _Model | None:
     """One file, validated; None where there is none."""
     path = folder / name
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise InputError(f"{name} is not a file.")
     if not path.exists():
         return None
+    if not path.is_file():
+        raise InputError(f"{name} is not a file.")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise InputError(f"{name} is larger than {MAX_FILE_BYTES // 1024**2} MB.")
     try:
@@ -90,16 +134,3 @@ def revisions(event: Mapping[str, Any], sha: str) -> tuple[Revision, Revision]:
 
 def _revision(side: Mapping[str, Any]) -> Revision:
     return Revision(commit=side["sha"], name=str(side["ref"])[:200])
-
-
-def main(handed_over: str, target: str) -> int:
-    """Receive, and say what was wrong; the job goes on to report it."""
-    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-    base, head = revisions(event, os.environ["GITHUB_SHA"])
-    problem = receive(Path(handed_over), Path(target), base, head)
-    print(problem or "Everything that was handed over is valid.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

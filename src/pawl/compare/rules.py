@@ -33,6 +33,11 @@ class Rules:
         return any(config.has_primary for config in self._configs())
 
     @property
+    def stage_environment(self) -> list[str]:
+        """The secrets that stages are given: base's settings alone name them, where there are any."""
+        return list((self.base or self.head).stage_environment)
+
+    @property
     def predictions(self) -> list[str]:
         """Patterns over the outputs with predictions; head cannot take base's away."""
         return list(dict.fromkeys(pattern for config in self._configs() for pattern in config.predictions))

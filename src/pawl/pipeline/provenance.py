@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from pawl.errors import InputError
 from pawl.pipeline.project import Project, params_of
-from pawl.pipeline.receipts import Receipt
+from pawl.pipeline.receipts import Receipt, Remote
 from pawl.report.files import write_together
 from pawl.schema import Machine, Origin, Usage
 
@@ -56,6 +56,26 @@ def machine_of(project: Project, receipt: Receipt | None) -> Machine | None:
         return None
     # Machines with the same software share a record.
     return machine.model_copy(update={"device": origin.device})
+
+
+def send_records(project: Project, remote: Remote, receipt: Receipt) -> None:
+    """Put the record of the run that earned the receipt beside it on the remote, where there is one."""
+    origin = origin_of(project, receipt)
+    if origin is None:
+        return
+    for path in (_machine_path(project, origin.environment_digest), _origin_path(project, receipt)):
+        if path.exists():
+            remote.send(path, "pawl", *path.relative_to(_records(project)).parts)
+
+
+def fetch_records(project: Project, remote: Remote, receipt: Receipt) -> None:
+    """Bring that record here from the remote."""
+    path = _origin_path(project, receipt)
+    remote.fetch(path, "pawl", *path.relative_to(_records(project)).parts)
+    origin = origin_of(project, receipt)
+    if origin is not None:
+        path = _machine_path(project, origin.environment_digest)
+        remote.fetch(path, "pawl", *path.relative_to(_records(project)).parts)
 
 
 def data_digest(project: Project, stage: PipelineStage) -> str | None:

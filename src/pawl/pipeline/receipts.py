@@ -86,6 +86,29 @@ class Remote:
         except Exception as error:
             raise self.unreachable(error) from error
 
+    def send(self, source: Path, *parts: str) -> None:
+        """Put a file of pawl's or of the run-cache there, unless it is there already. Raises what the remote raises."""
+        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+        target = odb.fs.join(odb.path, *parts)
+        if not odb.fs.exists(target):
+            odb.fs.makedirs(odb.fs.parent(target))
+            odb.fs.put_file(str(source), target)
+
+    def fetch(self, target: Path, *parts: str) -> None:
+        """Bring such a file here, where there is one and this machine lacks it; never an error."""
+        from contextlib import suppress
+
+        if self.name is None or target.exists():
+            return
+        partial = target.with_name(f".{target.name}.part")
+        with suppress(Exception):
+            odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+            source = odb.fs.join(odb.path, *parts)
+            if odb.fs.protocol not in ("http", "https") and odb.fs.exists(source):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                odb.fs.get_file(source, str(partial))
+                partial.replace(target)
+
     def unreachable(self, error: Exception) -> InputError:
         """What to say when the remote does not answer."""
         url = self.project.repo.config["remote"].get(self.name or "", {}).get("url", "")
@@ -136,6 +159,12 @@ def fetch_outputs(project: Project, stage: PipelineStage, receipt: Receipt, remo
         return False
     remote.pull(copy.get_used_objs().get(None, set()))
     return bool(copy.outs_cached())
+
+
+def objects_of(project: Project, stage: PipelineStage, receipt: Receipt) -> set[Any]:
+    """The objects that the outputs are made of, which must be in the local cache."""
+    found: set[Any] = _stage_from(project, stage, receipt).get_used_objs().get(None, set())
+    return found
 
 
 def check_out(project: Project, stage: PipelineStage, receipt: Receipt) -> None:

@@ -25,7 +25,8 @@ def _cause(cause: Cause) -> str:
     return text
 
 
-def _stage_causes(stage: StagePlan, most: int) -> str:
+def stage_causes(stage: StagePlan, most: int) -> str:
+    """Why one stage differs from base's: up to `most` of its own causes."""
     own = [cause for cause in stage.causes if cause.kind != "upstream"]
     said = [_cause(cause) for cause in own[:most]]
     if len(own) > most:
@@ -59,7 +60,7 @@ def changes_section(plan: Plan, comparison: Comparison) -> Section:
         return Section("what changed", ("",))
 
     def form(most_stages: int, most_causes: int, most_data: int) -> str:
-        items = [_stage_causes(stage, most_causes) for stage in caused[:most_stages]]
+        items = [stage_causes(stage, most_causes) for stage in caused[:most_stages]]
         if len(caused) > most_stages:
             items.append(f"and {len(caused) - most_stages:,} more stages")
         if following:
