@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What the pretend pull request of `make run` changes.
 SET ?= digits.train.channels=[32,64] tabular.train.C=3.0
-PINS := requirements.txt requirements-report.txt src/tasks/requirements.txt pyproject.toml
+PINS := $(filter-out requirements-dev.txt,$(wildcard requirements*.txt)) pyproject.toml
+INSTALL := $(BIN)/python .github/actions/setup/install.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -32,6 +33,14 @@ lint: $(VENV)/.installed-dev ## Check format, lint, types and workflows.
 	$(BIN)/mypy
 	$(BIN)/python -m tests.lint_workflows
 
+.PHONY: lock
+lock: ## Write the digests of what requirements*.txt pin, as the package index has them.
+	@$(BIN)/python tools/lock.py
+
+.PHONY: lock-check
+lock-check: ## Say whether the digests in requirements*.txt hold.
+	@$(BIN)/python tools/lock.py --check
+
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Print every timing beside what one would do without pawl.
 	@$(BIN)/python -m benchmarks
@@ -39,10 +48,10 @@ bench: $(VENV)/.installed-dev ## Print every timing beside what one would do wit
 $(VENV)/.installed: $(PINS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned set into $(VENV): 2 to 5 minutes the first time."
-	@$(PIP) install --quiet -r requirements.txt
+	@$(INSTALL) requirements.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	@$(PIP) install --quiet -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@

@@ -26,9 +26,17 @@ UNUSED_DAYS = 30
 
 
 def digest(requirements: Path) -> str:
-    """32 hex digits over Python's version and the file with all it includes by `-r`. OSError where one is missing."""
+    """32 hex digits over Python's version, the file and what may be installed instead, with all that they include.
+
+    OSError where one is missing.
+    """
     total = hashlib.sha256(f"{platform.python_version()} {platform.machine()}\n".encode())
-    for path in _included(requirements.resolve(), []):
+    paths = _included(requirements.resolve(), [])
+    stem = requirements.stem
+    for name in (f"{stem}-cpu", f"{stem}-cuda", "requirements-build"):  # what install.py may install, too
+        beside = requirements.resolve().with_name(f"{name}.txt")
+        paths = _included(beside, paths) if beside.exists() else paths
+    for path in paths:
         total.update(path.read_bytes() + b"\0")
     return total.hexdigest()[:32]
 
@@ -81,8 +89,8 @@ def install_python(requirements: Path) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
         print(f"Installing {requirements.name} into {folder}: minutes now, under a second next time.", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-r", str(requirements)], check=True)
+        install = Path(__file__).with_name("install.py")
+        subprocess.run([str(folder / "bin" / "python"), str(install), str(requirements)], check=True)
 
     return make
 
