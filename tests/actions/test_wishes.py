@@ -42,6 +42,11 @@ def test_each_input_is_taken() -> None:
     )
 
 
+@pytest.mark.parametrize("base", ["main~1", "v1.0", "feature/x+y", "HEAD^", "main~2^", COMMIT])
+def test_a_base_is_whatever_names_a_commit(base: str) -> None:
+    assert wishes_of({"base": base}).base == base
+
+
 def test_empty_inputs_wish_nothing() -> None:
     empty = dict.fromkeys(("tasks", "overrides", "data_revision", "base", "seeds", "pull_request", "commit"), "")
     assert wishes_of(empty | {"force": "false", "dry_run": False, "rescore": "true"}) == wishes_of({}) == Wishes()
@@ -63,6 +68,9 @@ def test_empty_inputs_wish_nothing() -> None:
         {"tasks": "--help"},
         {"base": "--upload-pack=x"},
         {"base": "a..b"},
+        {"base": "a~1..b"},
+        {"base": "~1"},
+        {"data_revision": "dv2~1"},
         {"base": "main:x"},
         {"base": "HEAD@{1}"},
         {"data_revision": "dv2\nx: 1"},
@@ -134,6 +142,8 @@ def test_tasks_and_data_become_the_overrides_that_they_stand_for() -> None:
     assert both.overrides == ('a.data.rev="dv2"', 'b.data_version="dv2"')
     one = with_data_revision(with_task_list(Wishes(tasks=("b",), data_revision="dv2", overrides=("z=1",))), parameters)
     assert one.overrides == ('b.data_version="dv2"', 'tasks=["b"]', "z=1")
+    other = with_data_revision(Wishes(tasks=("c",), data_revision="dv2"), parameters)
+    assert other.overrides == both.overrides
     with pytest.raises(InputError, match="data_revision"):
-        with_data_revision(Wishes(tasks=("c",), data_revision="dv2"), parameters)
+        with_data_revision(Wishes(data_revision="dv2"), {"c": parameters["c"]})
     assert with_data_revision(Wishes(), parameters) == Wishes()

@@ -121,7 +121,7 @@ def _jobs(log: str) -> dict[str, Job]:
         if "jobResult" in entry:
             job.result = entry["jobResult"]
         step = entry.get("step")
-        if step and len(entry.get("stepID", [])) <= 1:
+        if step and entry.get("stage", "Main") == "Main" and len(entry.get("stepID", [])) <= 1:
             if "stepResult" in entry:
                 job.steps[step] = entry["stepResult"]
             if entry.get("raw_output"):

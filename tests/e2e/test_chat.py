@@ -75,7 +75,7 @@ def test_anyone_else_gets_nothing_run_and_no_sign(
 def test_a_command_that_cannot_be_carried_out_says_so(talk: World) -> None:
     comment, run = say(talk, "/pawl trian", "max")
 
-    assert 'did you mean "train"?' in run.log
+    assert 'did you mean "train"?' in run.told()
     assert talk.github.state.actions.dispatches == []
     assert [content for content, _ in talk.github.state.actions.reactions[comment]] == ["confused"]
 

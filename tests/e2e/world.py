@@ -18,6 +18,7 @@ from tests.e2e.act import BIN, Run, run_workflow
 from tests.e2e.storage import BUCKET
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github_contents import Commit, Contents
+from tests.fakes.github_issues import Issues
 from tests.fakes.github_state import Comment
 from tests.github.load import load
 from tests.support.act_workflows import make_fit_for_act
@@ -289,5 +290,6 @@ def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path
         git(world.work, "checkout", "--quiet", "main")
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(world.origin))
     world.push_main()
+    github.state.issues.setdefault(SLUG, Issues())
     github.add_token(TOKEN, permissions=dict(RIGHTS))
     return world

@@ -154,7 +154,8 @@ def one_comment(
 
 
 def create_status(state: State, method: str, repository: str, sha: str, body: Any, identity: Identity) -> Answer:
-    if not any(slug == repository for slug, _ in state.pulls) or method != "POST":
+    known = repository in state.contents or any(slug == repository for slug, _ in state.pulls)
+    if not known or method != "POST":
         return NOT_FOUND
     if not identity.may_write("statuses"):
         return refused(identity)

@@ -6,13 +6,14 @@ Nothing of it is handed from job to job, since the job before may have run a str
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pawl.actions.events import Decision, decide, dispatched, inside, read_event
-from pawl.actions.wishes import Wishes, wishes_of
+from pawl.actions.wishes import DATA_REVISION_KEYS, Wishes, wishes_of
 from pawl.errors import InputError
 
 # Any name that git allows, less those that begin as an option or a refspec would.
@@ -100,7 +101,7 @@ def newest_data_revision(tags: list[str], parameters: Mapping[str, Any]) -> str 
 def _revisions(value: Any, key: str = "") -> list[str]:
     if isinstance(value, Mapping):
         return [found for name, inner in value.items() for found in _revisions(inner, str(name))]
-    return [value] if isinstance(value, str) and key in ("rev", "revision", "data_revision", "data_version") else []
+    return [value] if isinstance(value, str) and key in DATA_REVISION_KEYS else []
 
 
 def write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
@@ -111,3 +112,17 @@ def write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
     lines = "".join(f"{name}={' '.join(value.split())}\n" for name, value in values.items())
     with Path(path).open("a", encoding="utf-8") as sink:
         sink.write(lines)
+
+
+def unsay(env: Mapping[str, str]) -> None:
+    """Make empty again what this step would tell later ones, who are told secrets: its stages may have written there.
+
+    Their names are not in a stage's environment, but in that of this process, which a stage can read.
+    """
+    for name in ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"):
+        path = Path(env[name]) if env.get(name) else None
+        if path is not None:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            path.touch()

@@ -14,10 +14,14 @@ from pawl.errors import InputError, nearest
 MAX_INPUT_CHARACTERS = 4_000
 MAX_OVERRIDES = 100
 MAX_SEEDS = 50
+DATA_REVISION_KEYS = ("rev", "revision", "data_revision", "data_version")
+"""What a parameter that names a version of the data is called."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
 _KEY = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_./-]*:)?[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # As git allows them, less what a shell or a refspec would take for more than a name.
-_REVISION = re.compile(r"(?!.*(?:\.\.|@\{|//|\.lock$|/$))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
+_ANCESTOR = r"(?:~[0-9]{0,4}|\^){0,10}"
+_REF = r"(?!.*(?:\.\.|@\{|//|\.lock$|/$))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}"
+_REVISION, _BASE = re.compile(_REF), re.compile(_REF + _ANCESTOR)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ rescore=True, pull_request=None, commit=None, dry_run=False)
         tasks=tuple(_matching(_NAME, word, "tasks", "a task's name") for word in _words(given, "tasks")),
         overrides=tuple(_override(word) for word in _words(given, "overrides")),
         data_revision=_one(_REVISION, given, "data_revision", "a tag or commit, as in dv2"),
-        base=_one(_REVISION, given, "base", "a branch, tag or commit"),
+        base=_one(_BASE, given, "base", "a branch, tag or commit"),
         seeds=_whole(given, "seeds", MAX_SEEDS),
         force=_yes(given, "force", default=False),
         rescore=_yes(given, "rescore", default=True),
@@ -94,23 +98,20 @@ def with_task_list(wishes: Wishes) -> Wishes:
 def with_data_revision(wishes: Wishes, parameters: Mapping[str, Any]) -> Wishes:
     """The wish for other data, as overrides of every parameter that is called `rev` or `data_revision`.
 
-    `parameters` is params.yaml as parsed. With `tasks`, only the tasks' own. Raises InputError where there is none.
+    `parameters` is params.yaml as parsed. With `tasks`, only the tasks' own where they have any. Raises InputError
+    where there is none.
     """
     if wishes.data_revision is None:
         return wishes
-    named = [
-        key
-        for key in _leaves(parameters)
-        if key.rpartition(".")[2] in ("rev", "revision", "data_revision", "data_version")
-        and (not wishes.tasks or key.partition(".")[0] in wishes.tasks)
-    ]
+    named = [key for key in _leaves(parameters) if key.rpartition(".")[2] in DATA_REVISION_KEYS]
+    of_tasks = [key for key in named if key.partition(".")[0] in wishes.tasks]
     if not named:
         raise InputError(
             "the input 'data_revision' changes parameters called `rev`, `revision`, `data_revision` or `data_version`, "
             "and params.yaml has none: let a stage read its data at such a parameter, or use 'overrides'."
         )
     value = json.dumps(wishes.data_revision)
-    return replace(wishes, overrides=(*(f"{key}={value}" for key in named), *wishes.overrides))
+    return replace(wishes, overrides=(*(f"{key}={value}" for key in of_tasks or named), *wishes.overrides))
 
 
 def _words(given: Mapping[str, str], name: str) -> list[str]:
