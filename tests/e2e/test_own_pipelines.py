@@ -34,19 +34,19 @@ def test_one_task_is_trained_on_both_sides_and_the_other_is_left_alone(
     event = world.open_pull_request(3, "timid", {"params.yaml": params.replace(*CHANGE)}, "Learn slower")
     run = world.run("pull_request", event, "runner-1")
 
-    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.log[-20_000:]
+    assert outcomes(run, "train", TRAIN_STEPS) == ["success"] * len(TRAIN_STEPS), run.told()
     assert run.job("report").steps["Comment"] == "success"
     assert run.job("report").steps["Gate"] == "failure"
     [comment] = world.comments(3)
     assert comment.body.startswith("### 🔻 **Worse**: `digits accuracy` ")
-    ran = re.findall(r"^(head|base): (\S+) runs$", run.job("train").said["Reproduce"], re.MULTILINE)
+    ran = re.findall(r"^(head|base): (\S+) runs$", run.job("train").said["Train"], re.MULTILINE)
     both = [(side, f"{stage}@digits") for side in ("head", "base") for stage in ("train", "evaluate", "plot")]
     # What both sides read is made once, and base has it from head.
     assert sorted(ran) == sorted([("head", "fetch@digits"), ("head", "prepare@digits"), *both])
 
     # What was handed over are the numbers that the stages themselves printed.
-    printed = re.findall(r"evaluate digits: accuracy (\S+)", run.job("train").said["Reproduce"])
-    handed_over = read_file(tmp_path / "world/runner-1/artifacts/reports", "comparison.json", Comparison, "")
+    printed = re.findall(r"evaluate digits: accuracy (\S+)", run.job("train").said["Train"])
+    handed_over = read_file(tmp_path / "world/runner-1/artifacts/results", "comparison.json", Comparison, "")
     [accuracy] = [metric for metric in handed_over.metrics if metric.name == "digits accuracy"]
     assert [f"{value:.4g}" for value in (accuracy.head, accuracy.base)] == printed
     # Judged by the predictions of both sides, paired, and not by the two numbers.

@@ -75,7 +75,7 @@ FAILED = """\
 """
 
 
-def test_an_improvement_is_commented_once_and_trained_once(world: World, tmp_path: Path) -> None:
+def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None:
     event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
     first = world.run("pull_request", event, "runner-1")
 
@@ -84,9 +84,6 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World, tmp_pat
     [comment] = world.comments(7)
     base, head = event["pull_request"]["base"]["sha"], event["pull_request"]["head"]["sha"]
     first_merge = world.checked_out()
-    (tmp_path / "improvement.md").write_text(
-        start(comment.body).replace(base, "{base}").replace(first_merge, "{merge}")
-    )
     assert start(comment.body) == IMPROVED.format(base=base, merge=first_merge)
     assert world.title_of(head) is not None
     assert history(comment.body) == [(head, "✅ better")]
