@@ -34,7 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Continuous training on pull requests: train what changed, measure it against main, say if it got better.",
-    epilog="Exit codes: 0 fine, 1 no (by the gate, doctor or init), 2 bad input, 3 a stage failed, 4 a service failed, 130 stopped.",
+    epilog="Exit codes: 0 fine, 1 no (the gate, doctor or init), 2 bad input, 3 a stage failed, 4 a service failed, "
+    "130 stopped.",
 )
 
 
