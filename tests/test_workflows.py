@@ -1,173 +1,254 @@
-"""What the workflows promise and act does not enforce: triggers, rights, pins, and which step knows what."""
+"""What the workflows promise and act does not enforce: triggers, rights, pins, order, and which step knows what."""
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests import lint_workflows
+from tests.security.workflows import ACTION, CHAT, PROMOTE, TRAINING, Workflows, own_workflows
 
-ROOT = Path(__file__).parents[1]
-WORKFLOW = ROOT / ".github" / "workflows" / "continuous-training.yml"
-FILES = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob(".github/actions/*/action.yml")])
-FORK_GUARD = "github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository"
+OWN_CODE = "github.event.pull_request.head.repo.full_name == github.repository"
+READER = {"contents": "read", "pull-requests": "read", "id-token": "write"}
+RIGHTS = {
+    (TRAINING, "plan"): READER,
+    (TRAINING, "train"): READER,
+    (TRAINING, "report"): {
+        "contents": "write", "pull-requests": "write", "checks": "write", "statuses": "write", "issues": "write",
+    },
+    (TRAINING, "promote"): {
+        "contents": "write", "pull-requests": "write", "statuses": "write", "id-token": "write",
+    },
+    (PROMOTE, "push"): {"contents": "read", "id-token": "write"},
+    (PROMOTE, "record"): {"contents": "write", "pull-requests": "write", "statuses": "write"},
+    (CHAT, "answer"): {"contents": "read", "actions": "write", "pull-requests": "write"},
+}  # fmt: skip
+TOKEN, LOGIN = "GITHUB_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"
+MLFLOW = {f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN")}
+# What each step is told beside its command; those that are not here are told nothing.
+TOLD = {
+    (TRAINING, "plan", "Decide who may do what"): {TOKEN},
+    (TRAINING, "plan", "Plan"): {TOKEN, LOGIN},
+    (TRAINING, "train", "Pull"): {TOKEN, LOGIN},
+    (TRAINING, "train", "Drop the credentials"): {"CREDENTIALS"},
+    (TRAINING, "train", "Track"): {"MLFLOW_TRACKING_URI", *MLFLOW},
+    (TRAINING, "report", "Pictures"): {TOKEN},
+    (TRAINING, "report", "Comment"): {TOKEN},
+    (TRAINING, "report", "Tell by an issue"): {TOKEN},
+    (PROMOTE, "push", "Plan"): {LOGIN},
+    (PROMOTE, "push", "Pull"): {LOGIN},
+    (PROMOTE, "push", "Drop the credentials"): {"CREDENTIALS"},
+    (PROMOTE, "push", "Push"): {LOGIN},
+    (PROMOTE, "record", "Record"): {TOKEN},
+    (CHAT, "answer", "Answer"): {TOKEN},
+    (ACTION, "", "Set up the environment"): {"REQUIREMENTS", "CML"},
+}
+LOGINS = {
+    # step that is told of the login -> step that logs in, whose identity it is
+    (TRAINING, "plan", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (TRAINING, "train", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (PROMOTE, "push", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (PROMOTE, "push", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (PROMOTE, "push", "Push"): ("Log in to write main's remote", "GOOGLE_WRITER"),
+}
 
-
-def parsed(path: Path = WORKFLOW) -> dict[Any, Any]:
-    """The YAML; the key `on` is True in it, as YAML 1.1 has it."""
-    content: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
-
-
-def steps(content: dict[Any, Any]) -> Iterator[dict[str, Any]]:
-    """The steps of every job, or of the composite action."""
-    for job in content.get("jobs", {"": content.get("runs", {})}).values():
-        yield from job["steps"]
-
-
-def step(job: str, name: str) -> dict[str, Any]:
-    """The one step of that name."""
-    [found] = [one for one in parsed()["jobs"][job]["steps"] if one["name"] == name]
-    return dict(found)
-
-
-def test_it_runs_on_every_pull_request_on_main_and_by_hand() -> None:
-    on = parsed()[True]
-    assert set(on) == {"pull_request", "push", "workflow_dispatch"}
-    # A filter would leave a required check pending for ever.
-    assert on["pull_request"] is None
-    assert on["push"] == {"branches": ["main"]}
-    assert {"base", "overrides", "force"} <= set(on["workflow_dispatch"]["inputs"])
-
-
-def test_every_job_has_only_the_rights_that_it_names() -> None:
-    content = parsed()
-    assert content["permissions"] == {}
-    assert content["jobs"]["train"]["permissions"] == {"contents": "read"}
-    assert content["jobs"]["report"]["permissions"] == {
-        "contents": "read",
-        "pull-requests": "write",
-        "statuses": "write",
-    }
-
-
-def test_a_newer_push_cancels_the_runs_of_its_own_pull_request_only() -> None:
-    assert parsed()["concurrency"] == {
-        "group": "continuous-training-${{ github.event.pull_request.number || github.run_id }}",
-        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
-    }
-
-
-def test_code_of_forks_never_reaches_the_gpu_runner() -> None:
-    jobs = parsed()["jobs"]
-    assert jobs["train"]["if"] == f"${{{{ {FORK_GUARD} }}}}"
-    for name, job in jobs.items():
-        assert "timeout-minutes" in job
-        if "self-hosted" in job["runs-on"]:
-            assert name == "train"
-            assert job["runs-on"] == ["self-hosted", "linux", "gpu"]
+ORDER = {
+    "train": [
+        "Log in to read main's remote", "Pull", "Drop the credentials", "Train", "Compare", "Track", "Hand over",
+    ],
+    "push": [
+        "Log in to read main's remote", "Plan", "Pull", "Drop the credentials", "Train what nobody has trained",
+        "Log in to write main's remote", "Push", "Hand over",
+    ],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_other_peoples_actions_are_pinned_by_commit_and_named_by_release(path: Path) -> None:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if re.match(r"\s*(- )?uses:", line) and "./" not in line:
-            assert re.fullmatch(r"\s*(- )?uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+@pytest.fixture(scope="module")
+def own() -> Workflows:
+    return own_workflows()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_no_shell_line_holds_an_expression(path: Path) -> None:
-    for one in steps(parsed(path)):
-        assert "${{" not in one.get("run", "")
+def test_triggers(own: Workflows) -> None:
+    """None that gives a stranger's change a token that writes; no filter, which would leave a check pending."""
+    on = {name: own.parsed(name)[True] for name in own.texts if name != ACTION}
+    assert set(on) == {TRAINING, PROMOTE, CHAT}
+    assert set(on[TRAINING]) == {"pull_request", "push", "schedule", "workflow_dispatch"}
+    assert on[TRAINING]["pull_request"] is None
+    assert on[TRAINING]["push"] == {"branches": ["main"]}
+    assert set(on[PROMOTE]) == {"workflow_call", "workflow_dispatch"}
+    assert on[CHAT] == {"issue_comment": {"types": ["created"]}}
 
 
-def test_no_checkout_leaves_credentials_behind() -> None:
-    checkouts = [one for one in steps(parsed()) if one.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == 2
-    assert all(one["with"]["persist-credentials"] is False for one in checkouts)
+def test_no_shell_line_holds_an_expression(own: Workflows) -> None:
+    for place, step in own.steps():
+        assert "${{" not in step.get("run", ""), place
 
 
-def test_the_training_has_the_history_and_the_report_has_trusted_code() -> None:
-    assert step("train", "Check out with the history")["with"]["fetch-depth"] == 0
-    assert "ref" not in step("train", "Check out with the history")["with"]
-    ref = step("report", "Check out the code that is trusted")["with"]["ref"]
-    assert ref == "${{ github.event.pull_request.base.sha || github.event.repository.default_branch }}"
+def test_every_job_has_the_least_rights_and_says_what_for(own: Workflows) -> None:
+    for name in (TRAINING, PROMOTE, CHAT):
+        assert own.parsed(name)["permissions"] == {}, name
+        granted = re.findall(r"^ {6}([a-z-]+): (read|write)\b(.*)$", own.texts[name], re.MULTILINE)
+        assert len(granted) == sum(len(rights) for (file, _), rights in RIGHTS.items() if file == name)
+        for right, _, reason in granted:
+            assert re.fullmatch(r" # (to|for) \w.{10,}", reason), f"{name}: {right} has no reason beside it"
+    assert {(file, job): content["permissions"] for file, job, content in own.jobs()} == RIGHTS
 
 
-def test_each_secret_is_in_the_steps_that_need_it_and_in_no_other() -> None:
-    mlflow = {f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN")}
-    wanted = {
-        ("train", "Plan"): {"GOOGLE_APPLICATION_CREDENTIALS"},
-        ("train", "Reproduce"): {"GOOGLE_APPLICATION_CREDENTIALS"},
-        ("train", "Track"): {"MLFLOW_TRACKING_URI"} | mlflow,
-        ("report", "Comment"): {"GITHUB_TOKEN", "COMMIT"},
-    }
-    content = parsed()
-    assert "env" not in content
-    assert content["jobs"]["train"]["env"] == {"DVC_NO_ANALYTICS": "1"}
-    assert "env" not in content["jobs"]["report"]
-    found = {(job, one["name"]): set(one["env"]) for job in content["jobs"] for one in content["jobs"][job]["steps"]
-             if "env" in one}  # fmt: skip
-    assert found == wanted
-    text = WORKFLOW.read_text(encoding="utf-8")
-    assert set(re.findall(r"secrets\.(\w+)", text)) == mlflow
+def test_machines_of_ours_hold_no_token_that_writes(own: Workflows) -> None:
+    for file, job, content in own.jobs():
+        if content.get("runs-on", "ubuntu-latest") != "ubuntu-latest":
+            writes = {right for right, kind in content["permissions"].items() if kind == "write"}
+            assert writes <= {"id-token"}, (file, job)
 
 
-def test_what_was_handed_over_stays_out_of_the_checkout_until_it_is_valid() -> None:
-    names = [one["name"] for one in parsed()["jobs"]["report"]["steps"]]
-    order = ["Take over what the training job wrote", "Believe only what is valid", "Report", "Summary", "Comment"]
-    assert [name for name in names if name in order] == order
-    assert names[-1] == "Gate"
-    assert step("report", order[0])["with"]["path"] == "${{ runner.temp }}/handed-over"
-    for name in order[2:]:
-        assert "handed-over" not in step("report", name)["run"]
+def test_actions_are_few_and_pinned_by_commit(own: Workflows) -> None:
+    pins: dict[str, str] = {}
+    for name, text in own.texts.items():
+        for line in text.splitlines():
+            if not re.match(r"\s*(- )?uses:", line) or re.search(r"uses: \./\.github/[a-z/]+(\.yml)?$", line):
+                continue
+            owners = r"actions/[a-z-]+|google-github-actions/auth"
+            found = re.fullmatch(rf"\s*(?:- )?uses: ({owners})@([0-9a-f]{{40}} # v\d+\.\d+\.\d+)", line)
+            assert found, f"{name}: {line}"
+            assert pins.setdefault(found[1], found[2]) == found[2], f"{name}: two pins of {found[1]}"
 
 
-def test_the_linters_find_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    found = lint_workflows.main()
-    assert (found, capsys.readouterr().out) == (0, "")
+def test_no_checkout_leaves_its_token_behind(own: Workflows) -> None:
+    checkouts = [(place, step) for place, step in own.steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == 7
+    for place, step in checkouts:
+        assert step["with"]["persist-credentials"] is False, place
 
 
-def unquoted(text: str) -> str:
-    return text.replace(
-        'run: pawl report --reports "$RUNNER_TEMP/reports"', "run: pawl report --reports $RUNNER_TEMP/a"
-    )
+def test_each_step_is_told_what_it_needs_and_no_more(own: Workflows) -> None:
+    assert {place: set(step["env"]) for place, step in own.steps() if "env" in step} == TOLD
+    for name in (TRAINING, PROMOTE, CHAT):
+        assert "env" not in own.parsed(name)
+    for file, job, content in own.jobs():
+        assert set(content.get("env", {})) <= {"DVC_NO_ANALYTICS", "PAWL_CACHE"}, (file, job)
+        assert "secrets" not in content, "a called workflow is handed all of them"
 
 
-def unpinned(text: str) -> str:
-    return re.sub(r"actions/setup-python@[0-9a-f]{40} # v7.0.0", "actions/setup-python@v7", text)
+def test_secrets_are_for_tracking_alone(own: Workflows) -> None:
+    """And there only for code of people who may push: the command is the checkout's own."""
+    for name, text in own.texts.items():
+        mentioned = re.findall(r"\bsecrets\b\S*", re.sub(r"#.*", "", text))
+        assert mentioned == (
+            [f"secrets.{secret}" for secret in sorted(MLFLOW, key=text.index)] if name == TRAINING else []
+        )
+    track = own.step(TRAINING, "train", "Track")
+    assert {name for name, value in track["env"].items() if "secrets" in value} == MLFLOW
+    assert "&& needs.plan.outputs.trusted == 'true' }}" in track["if"]
 
 
-def unknown_key(text: str) -> str:
-    return text.replace("timeout-minutes: 15", "time-out-minutes: 15")
+def test_a_login_is_told_to_the_steps_that_read_or_write_the_remote_alone(own: Workflows) -> None:
+    assert {place for place, told in TOLD.items() if LOGIN in told} == set(LOGINS)
+    for (file, job, name), (login, identity) in LOGINS.items():
+        step = own.step(file, job, login)
+        assert step["with"]["service_account"] == f"${{{{ vars.{identity} }}}}"
+        assert step["with"]["export_environment_variables"] is False
+        path = own.step(file, job, name)["env"][LOGIN]
+        assert path == f"${{{{ steps.{step['id']}.outputs.credentials_file_path }}}}"
+    logins = {place for place, step in own.steps() if "google-github-actions" in step.get("uses", "")}
+    assert logins == {(file, job, login) for (file, job, _), (login, _) in LOGINS.items()}
 
 
-def injected(text: str) -> str:
-    return text.replace("run: pawl compare", "run: pawl compare --config ${{ github.head_ref }}")
+def test_only_trusted_code_logs_in(own: Workflows) -> None:
+    login = "Log in to read main's remote"
+    for job, trusted in (("plan", "steps.decide.outputs.trusted"), ("train", "needs.plan.outputs.trusted")):
+        condition = own.step(TRAINING, job, login)["if"]
+        assert condition == f"${{{{ vars.GOOGLE_IDENTITY_PROVIDER != '' && {trusted} == 'true' }}}}"
+    # Before the stranger's code is checked out, which could say anything.
+    names = own.names(TRAINING, "plan")
+    assert names.index("Decide who may do what") < names.index("Check out the commit that was asked for")
+    assert own.parsed(TRAINING)["jobs"]["plan"]["outputs"]["trusted"] == "${{ steps.decide.outputs.trusted }}"
 
 
 @pytest.mark.parametrize(
-    ("flaw", "finders"),
-    [
-        (unquoted, {"actionlint"}),
-        (unpinned, {"zizmor"}),
-        (unknown_key, {"actionlint", "act"}),
-        (injected, {"actionlint", "zizmor"}),
-    ],
+    ("file", "job", "order"), [(TRAINING, "train", ORDER["train"]), (PROMOTE, "push", ORDER["push"])], ids=ORDER
 )
-def test_the_linters_find_a_flaw(
-    flaw: Callable[[str], str], finders: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(ROOT / ".github", tmp_path / ".github")
-    copy = tmp_path / WORKFLOW.relative_to(ROOT)
-    text = copy.read_text(encoding="utf-8")
-    copy.write_text(flaw(text), encoding="utf-8")
-    assert copy.read_text(encoding="utf-8") != text
-    assert lint_workflows.main(tmp_path) == 1
-    assert finders <= set(re.findall(r"^(\w+) ends with [0-9]+:$", capsys.readouterr().out, re.MULTILINE))
+def test_pull_drop_the_login_train_hand_over(own: Workflows, file: str, job: str, order: list[str]) -> None:
+    names = own.names(file, job)
+    assert names[-len(order) :] == order
+    drop = own.step(file, job, "Drop the credentials")
+    login = own.step(file, job, order[0])
+    assert drop["run"] == 'rm -f -- "$CREDENTIALS"'
+    assert drop["env"]["CREDENTIALS"] == f"${{{{ steps.{login['id']}.outputs.credentials_file_path }}}}"
+    assert drop["if"] == "${{ !cancelled() }}"
+    assert "continue-on-error" not in drop
+    train = own.step(file, job, next(name for name in order if name.startswith("Train")))
+    # Where the drop fails, nothing trains.
+    assert "if" not in train
+    assert train["run"] in ("pawl ci train", "pawl reproduce --no-remote")
+
+
+def test_only_code_that_may_reaches_our_machines(own: Workflows) -> None:
+    ours = {(file, job): content for file, job, content in own.jobs() if "self-hosted" in str(content.get("runs-on"))}
+    assert set(ours) == {(TRAINING, "train"), (PROMOTE, "push")}
+    for content in ours.values():
+        assert content["runs-on"] == ["self-hosted", "linux", "gpu"]
+    # By GitHub's word, and not by that of a job that ran the stranger's own code.
+    assert " ".join(ours[TRAINING, "train"]["if"].split()) == (
+        f"${{{{ needs.plan.outputs.train == 'true' && (github.event_name != 'pull_request' || {OWN_CODE}) }}}}"
+    )
+    assert ours[PROMOTE, "push"]["if"] == "${{ github.ref_name == github.event.repository.default_branch }}"
+    assert own.parsed(TRAINING)["jobs"]["promote"]["if"].startswith(
+        "${{ !cancelled() && github.event_name == 'push' && "
+    )
+    assert all(content.get("runs-on") in ("ubuntu-latest", ["self-hosted", "linux", "gpu"], None)
+               for _, _, content in own.jobs())  # fmt: skip
+
+
+def test_what_may_write_runs_the_code_that_is_trusted(own: Workflows) -> None:
+    default = "github.event.repository.default_branch"
+    wanted = {
+        (TRAINING, "report"): f"${{{{ github.event.pull_request.base.sha || {default} }}}}",
+        (CHAT, "answer"): f"${{{{ {default} }}}}",
+    }
+    for (file, job), ref in wanted.items():
+        assert own.step(file, job, "Check out the code that is trusted")["with"]["ref"] == ref
+        assert own.names(file, job)[0] == "Check out the code that is trusted"
+    for file in (PROMOTE, CHAT):
+        assert "ref: ${{ inputs" not in own.texts[file]
+
+
+def test_what_was_handed_over_stays_out_of_the_checkout_until_it_is_valid(own: Workflows) -> None:
+    names = own.names(TRAINING, "report")
+    taken = names.index("Take over what was handed over")
+    assert names[taken + 1] == "Believe only what is valid"
+    assert own.step(TRAINING, "report", names[taken])["with"]["path"] == "${{ runner.temp }}/handed-over"
+    for name in names[taken + 2 :]:
+        assert "handed-over" not in str(own.step(TRAINING, "report", name))
+    assert names[-1] == "Gate"
+    assert own.step(PROMOTE, "record", "Take over dvc.lock")["with"]["path"] == "${{ runner.temp }}/lock"
+
+
+def test_no_job_runs_for_ever(own: Workflows) -> None:
+    for file, job, content in own.jobs():
+        assert "uses" in content or 1 <= content["timeout-minutes"] <= 720, (file, job)
+
+
+def test_a_required_check_never_hangs(own: Workflows) -> None:
+    plan = own.parsed(TRAINING)["jobs"]["plan"]
+    assert not {"if", "needs"} & set(plan)
+    report = own.parsed(TRAINING)["jobs"]["report"]
+    assert report["if"] == "${{ !cancelled() && needs.plan.outputs.writes == 'true' }}"
+    assert report["needs"] == ["plan", "train"]
+
+
+def test_what_waits_and_what_is_cancelled(own: Workflows) -> None:
+    assert own.parsed(TRAINING)["concurrency"] == {
+        "group": "continuous-training-${{ github.event.pull_request.number || github.run_id }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+    assert own.parsed(TRAINING)["jobs"]["train"]["concurrency"] == {
+        "group": "gpu-${{ vars.PAWL_GPU_GROUP || github.run_id }}",
+        "queue": "max",
+    }
+    assert own.parsed(PROMOTE)["concurrency"] == {"group": "promote", "queue": "max"}
+    assert own.parsed(CHAT)["concurrency"]["cancel-in-progress"] is False
+
+
+def test_pull_requests_and_main_have_a_cache_each(own: Workflows) -> None:
+    assert own.parsed(TRAINING)["jobs"]["train"]["env"]["PAWL_CACHE"] == "${{ needs.plan.outputs.cache }}"
+    assert own.parsed(PROMOTE)["jobs"]["push"]["env"]["PAWL_CACHE"] == "${{ inputs.cache || 'main' }}"

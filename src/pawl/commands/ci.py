@@ -59,9 +59,14 @@ def pull(folder: Folder = HERE, no_remote: NoRemote = False) -> None:
 def train(folder: Folder = HERE, jobs: Jobs = None) -> None:
     """Carry out the plan with what is on this machine, as the event asks for it."""
     from pawl.actions.planning import train_run
+    from pawl.actions.runs import unsay
     from pawl.console import say, watch
 
-    if train_run(_run(), folder.absolute(), jobs=jobs, say=say, watch=watch).failed("head"):
+    try:
+        stages = train_run(_run(), folder.absolute(), jobs=jobs, say=say, watch=watch)
+    finally:
+        unsay(os.environ)
+    if stages.failed("head"):
         raise typer.Exit(EXIT_STAGE)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.errors import InputError
+from pawl.waiting import limit_requests
 
 if TYPE_CHECKING:
     from dvc.dependency import Dependency, ParamsDependency
@@ -99,6 +100,7 @@ def open_project(root: Path) -> Project:
             repo = Repo(str(root), config={"cache": {"dir": cache}})
         for settings in repo.config["remote"].values():
             settings["verify"] = True  # what a remote sends is hashed before it counts; DVC trusts clouds by default
+            limit_requests(str(settings.get("url", "")).partition("://")[0])
         _quiet(repo)
         outs = list(repo.index.outs)
         stages = [stage for stage in repo.index.stages if stage.cmd]

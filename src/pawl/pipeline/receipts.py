@@ -6,13 +6,15 @@ merge can put together a lock that no run ever wrote.
 
 from __future__ import annotations
 
+import time
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.errors import InputError
+from pawl.errors import InputError, PawlError, ServiceError
 from pawl.pipeline.project import Project, one_line
+from pawl.waiting import patience_seconds, request_seconds, within
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -34,6 +36,7 @@ class Remote:
     project: Project
     enabled: bool = True
     _looked_up: set[str] = field(default_factory=set)
+    _gave_up: bool = False
 
     @property
     def name(self) -> str | None:
@@ -45,23 +48,26 @@ class Remote:
         if self.name is None or key in self._looked_up:
             return
         self._looked_up.add(key)
-        cache = self.project.repo.stage_cache
         try:
-            odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
-            if odb.fs.protocol in ("http", "https"):
-                return  # they cannot list what they hold, so DVC keeps no run-cache there either
-            folder = odb.fs.join(odb.path, "runs", key[:2], key)
-            if not odb.fs.exists(folder):
-                return
-            for path in odb.fs.find(folder):
-                target = Path(cache._get_cache_path(key, odb.fs.name(path)))
-                if not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    partial = target.with_name(f".{target.name}.part")
-                    odb.fs.get_file(path, str(partial))
-                    partial.replace(target)
+            within(patience_seconds(), lambda: self._copy_receipts(key))
         except Exception as error:
             raise self.unreachable(error) from error
+
+    def _copy_receipts(self, key: str) -> None:
+        cache = self.project.repo.stage_cache
+        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+        if odb.fs.protocol in ("http", "https"):
+            return  # they cannot list what they hold, so DVC keeps no run-cache there either
+        folder = odb.fs.join(odb.path, "runs", key[:2], key)
+        if not odb.fs.exists(folder):
+            return
+        for path in odb.fs.find(folder):
+            target = Path(cache._get_cache_path(key, odb.fs.name(path)))
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = target.with_name(f".{target.name}.part")
+                odb.fs.get_file(path, str(partial))
+                partial.replace(target)
 
     def pull(self, objects: set[Any]) -> None:
         """Fetch objects into the local cache; what the remote does not have stays missing, without an error."""
@@ -69,10 +75,14 @@ class Remote:
             return
         from dvc.exceptions import FileTransferError
 
+        started = time.monotonic()
         try:
             self.project.repo.cloud.pull(objects, remote=self.name)
-        except FileTransferError:
-            return  # the caller looks at what is there
+        except FileTransferError as error:
+            # What is there and does not come after that many tries is no reason to train for hours what is known.
+            if time.monotonic() - started > request_seconds() and self.has(objects):
+                raise self.unreachable(ConnectionError(one_line(error))) from error
+            # Else the caller looks at what is here.
         except Exception as error:
             raise self.unreachable(error) from error
 
@@ -82,7 +92,7 @@ class Remote:
             return False
         try:
             odb = self.project.repo.cloud.get_remote_odb(self.name)
-            return all(odb.exists(item.value) for item in objects)
+            return within(patience_seconds(), lambda: all(odb.exists(item.value) for item in objects))
         except Exception as error:
             raise self.unreachable(error) from error
 
@@ -96,23 +106,31 @@ class Remote:
 
     def fetch(self, target: Path, *parts: str) -> None:
         """Bring such a file here, where there is one and this machine lacks it; never an error."""
-        from contextlib import suppress
-
-        if self.name is None or target.exists():
+        if self.name is None or target.exists() or self._gave_up:
             return
-        partial = target.with_name(f".{target.name}.part")
-        with suppress(Exception):
-            odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
-            source = odb.fs.join(odb.path, *parts)
-            if odb.fs.protocol not in ("http", "https") and odb.fs.exists(source):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                odb.fs.get_file(source, str(partial))
-                partial.replace(target)
+        try:
+            within(patience_seconds(), lambda: self._copy(target, *parts))
+        except Exception:
+            self._gave_up = True  # what can be done without is not waited for again and again
 
-    def unreachable(self, error: Exception) -> InputError:
-        """What to say when the remote does not answer."""
+    def _copy(self, target: Path, *parts: str) -> None:
+        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
+        source = odb.fs.join(odb.path, *parts)
+        if odb.fs.protocol not in ("http", "https") and odb.fs.exists(source):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.part")
+            odb.fs.get_file(source, str(partial))
+            partial.replace(target)
+
+    def unreachable(self, error: Exception) -> PawlError:
+        """What to say when the remote does not answer, or DVC cannot ask it."""
+        from dvc.exceptions import DvcException
+        from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
+
         url = self.project.repo.config["remote"].get(self.name or "", {}).get("url", "")
-        return InputError(
+        of_settings = (DvcException, ImportError, AuthError, ConfigError, RemoteMissingDepsError)
+        kind = InputError if isinstance(error, of_settings) else ServiceError
+        return kind(
             f'the DVC remote "{self.name}" ({url}) cannot be read: {one_line(error)}. '
             "Check its address and your credentials, or go on without it: --no-remote."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pawl.errors import InputError, PawlError, ServiceError
 from pawl.publish.environment import Target
 from pawl.publish.retry import Failure, Patience, wait_seconds
+from pawl.waiting import within
 
 if TYPE_CHECKING:
     from github.Requester import Requester
@@ -109,11 +111,25 @@ class GitHubApi:
         return content if isinstance(content, str) and content else None
 
     def _send(self, verb: str, path: str, payload: object) -> tuple[Any, Mapping[str, str]] | Failure:
-        """One request without retries."""
+        """One request without retries; the time of one in vain counts as waited."""
+        started = self.patience.now()
+        found = self._answer(verb, path, payload)
+        if isinstance(found, Failure):
+            self._waited_seconds += max(self.patience.now() - started, 0.0)
+        return found
+
+    def _answer(self, verb: str, path: str, payload: object) -> tuple[Any, Mapping[str, str]] | Failure:
         import requests
 
+        requester = self._requester
         try:
-            status, headers, text = self._requester.requestJson(verb, path, input=payload)
+            # Its own limit is for the time between two bytes.
+            status, headers, text = within(
+                self.patience.request_seconds, lambda: requester.requestJson(verb, path, input=payload)
+            )
+        except TimeoutError:
+            self._requester = _requester(self.target, self.patience)  # the old one still is at it
+            return Failure(None, f"no whole answer within {self.patience.request_seconds:.0f} s")
         except requests.exceptions.SSLError as error:
             raise ServiceError(
                 f"the certificate of {self.target.api_url} is not trusted ({one_line(error, self.target.token)}): set"
@@ -187,7 +203,7 @@ def _requester(target: Target, patience: Patience) -> Requester:
     return github.Github(
         auth=github.Auth.Token(target.token),
         base_url=target.api_url,
-        timeout=patience.request_seconds,
+        timeout=math.ceil(patience.request_seconds),
         user_agent="pawl",
         retry=None,
         seconds_between_requests=None,

@@ -17,6 +17,7 @@ from pawl.errors import InputError, PawlError, ServiceError
 from pawl.publish.github_api import Progress, one_line
 from pawl.publish.picture_branch import Picture
 from pawl.publish.retry import Failure, Patience, wait_seconds
+from pawl.waiting import within
 
 ENDPOINT = "https://storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -75,9 +76,11 @@ class _Upload:
         """Send one picture until it is there."""
         patience = self.patience
         for failures in range(1, patience.tries + 1):
+            started = patience.now()
             failure = _try(session, url, picture.png, patience.request_seconds)
             if failure is None:
                 return
+            self.waited_seconds += max(patience.now() - started, 0.0)
             word = f"{failure.status} {failure.message}" if failure.status else failure.message
             if not failure.may_pass:
                 raise _refusal(failure, word, bucket)
@@ -90,14 +93,14 @@ class _Upload:
         raise ServiceError(f"{bucket} did not take the picture {picture.stem} (the last answer: {word})")
 
 
-def _try(session: object, url: str, png: bytes, seconds: int) -> Failure | None:
+def _try(session: object, url: str, png: bytes, seconds: float) -> Failure | None:
     """One request; None where the picture is there after it."""
     import requests
 
     assert isinstance(session, requests.Session)
     try:
-        answer = session.post(url, data=png, timeout=seconds, allow_redirects=False)
-    except requests.exceptions.RequestException as error:
+        answer = within(seconds, lambda: session.post(url, data=png, timeout=seconds, allow_redirects=False))
+    except (TimeoutError, requests.exceptions.RequestException) as error:
         return Failure(None, f"{type(error).__name__}, no complete answer")
     if answer.status_code < 300 or answer.status_code == 412:
         return None

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pawl.waiting import patience_seconds
+from pawl.waiting import request_seconds as seconds_of_a_request
+
 LONGEST_BACKOFF_SECONDS = 30.0
 SECONDARY_LIMIT_SECONDS = 60.0
 
@@ -18,10 +21,10 @@ class Patience:
 
     tries: int = 6
     """Of one request, the first included."""
-    total_wait_seconds: float = 300.0
-    """Of all waits of one command together."""
-    request_seconds: int = 30
-    """Until a request without an answer is given up."""
+    total_wait_seconds: float = field(default_factory=patience_seconds)
+    """Of all waits, and all requests in vain, for one thing that is to be written."""
+    request_seconds: float = field(default_factory=seconds_of_a_request)
+    """Until a request without an answer, or with one that does not end, is given up."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random

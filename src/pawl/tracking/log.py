@@ -20,18 +20,19 @@ from pawl.pipeline.checkout import state_folder
 from pawl.pipeline.project import Project, one_line, params_of
 from pawl.schema import Comparison, StageResult, Stages, TrackedRun, Tracking
 from pawl.session import Session
+from pawl.waiting import patience_seconds, request_seconds, within
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Say = Callable[[str], None]
 KEY_TAG = "pawl.stage_key"
+BEGUN_TAG = "pawl.begun"
 _BATCH = 1_000
 _MAX_PARAM_CHARACTERS = 6_000
 # MLflow's own patience is minutes for every call; a result is not worth that, and can be logged later.
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -54,11 +55,18 @@ def track(session: Session, stages: Stages, comparison: Comparison, say: Say) ->
         return Tracking(status="logged", uri=shown, experiment=name, reason="nothing was trained or restored")
     for variable, value in _DEFAULTS.items():
         os.environ.setdefault(variable, value)
-    try:
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(math.ceil(min(15.0, request_seconds()))))
+
+    def log_all() -> list[TrackedRun]:
         client, experiment = _connect(uri, name)
-        runs = [
+        return [
             _log_or_link(client, experiment, uri, session, files, result, comparison, stages) for files, result in worth
         ]
+
+    try:
+        import mlflow  # noqa: F401 - it takes seconds, which are not the server's
+
+        runs = within(patience_seconds(), log_all)
     except Exception as error:
         reason = _without_secrets(one_line(error)).replace(uri, shown)[:500]
         say(f"tracking: MLflow at {shown} could not be used ({reason}); results are unaffected, `pawl track` retries")
@@ -155,7 +163,8 @@ def _create(
         "mlflow.source.git.commit": (comparison.started_from if result.side == "head" else None) or revision.commit,
         "mlflow.source.name": _repository_name(session),
     }
-    run = client.create_run(experiment, start_time=now, run_name=f"{result.name} {revision.commit[:10]}")
+    name = f"{result.name} {revision.commit[:10]}"
+    run = client.create_run(experiment, start_time=now, run_name=name, tags={BEGUN_TAG: tags[KEY_TAG]})
     run_id: str = run.info.run_id
     status = "FAILED"
     try:
@@ -180,7 +189,15 @@ def _create(
         status = "FINISHED"
     finally:
         client.set_terminated(run_id, status=status)
+    _end_others(client, experiment, tags[KEY_TAG])
     return run_id
+
+
+def _end_others(client: MlflowClient, experiment: str, key: str) -> None:
+    """Mark what a killed job left of the same result, which would be running for ever."""
+    query = f"tags.`{BEGUN_TAG}` = '{key}' and attributes.status = 'RUNNING'"
+    for other in client.search_runs([experiment], query, max_results=100):
+        client.set_terminated(other.info.run_id, status="KILLED")
 
 
 def _numbers(files: SideFiles, stage: Any) -> Iterator[tuple[str, float, int]]:

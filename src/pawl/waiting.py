@@ -1,0 +1,84 @@
+"""How long a service is waited for, so that one which never answers costs minutes and not the job's whole time."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import TypeVar
+
+from pawl.errors import InputError
+
+PATIENCE_VARIABLE = "PAWL_PATIENCE_SECONDS"
+DEFAULT_PATIENCE_SECONDS = 300.0
+MAX_PATIENCE_SECONDS = 3_600.0
+LEAST_REQUEST_SECONDS, MOST_REQUEST_SECONDS = 2.0, 30.0
+_Result = TypeVar("_Result")
+
+
+def patience_seconds(env: Mapping[str, str] | None = None) -> float:
+    """How long a service may keep a command waiting in all: PAWL_PATIENCE_SECONDS, 1 to 3,600, else 300.
+
+    >>> patience_seconds({}), patience_seconds({"PAWL_PATIENCE_SECONDS": "20"})
+    (300.0, 20.0)
+    """
+    given = (os.environ if env is None else env).get(PATIENCE_VARIABLE, "").strip()
+    if not given:
+        return DEFAULT_PATIENCE_SECONDS
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", given) or not 1 <= float(given) <= MAX_PATIENCE_SECONDS:
+        raise InputError(f"{PATIENCE_VARIABLE} is {given[:100]!r}: set it to 1 to 3600 seconds, or leave it out.")
+    return float(given)
+
+
+def request_seconds(env: Mapping[str, str] | None = None) -> float:
+    """How long one request may go without an answer, so that there is patience left for others: a tenth, 2 to 30.
+
+    >>> request_seconds({}), request_seconds({"PAWL_PATIENCE_SECONDS": "6"})
+    (30.0, 2.0)
+    """
+    patience = patience_seconds(env)
+    return min(max(patience / 10, LEAST_REQUEST_SECONDS), MOST_REQUEST_SECONDS, patience)
+
+
+def within(seconds: float, call: Callable[[], _Result]) -> _Result:
+    """What `call` returns or raises; TimeoutError where it has not ended in time.
+
+    Time limits of clients are for the wait between two bytes, so that an answer which trickles has none. The call is
+    left behind in a thread that does not keep the process from ending: it must not matter whether it ends.
+    """
+    outcome: Future[_Result] = Future()
+
+    def carry_out() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=carry_out, daemon=True, name="waited-for").start()
+    try:
+        return outcome.result(seconds)
+    except TimeoutError:
+        if outcome.done():  # the call's own
+            raise
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+
+
+def limit_requests(protocol: str) -> None:
+    """Give requests to Google's storage a time limit from byte to byte in place of five minutes for a whole file.
+
+    Without it a server that accepts and says nothing is waited for five minutes, and a model that takes longer than
+    that to come is given up. Other protocols have such limits of their own. See `requests_timeout` of gcsfs.
+    """
+    if protocol not in ("gs", "gcs"):
+        return
+    try:
+        import aiohttp
+        import fsspec.config  # type: ignore[import-untyped]
+    except ImportError:
+        return  # DVC says what has to be installed
+    seconds = request_seconds()
+    limit = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
+    for name in ("gs", "gcs"):
+        fsspec.config.conf.setdefault(name, {}).setdefault("requests_timeout", limit)
