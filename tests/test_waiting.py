@@ -28,6 +28,30 @@ def test_a_call_that_does_not_end_is_left_behind() -> None:
     never.set()
 
 
+def test_a_call_is_waited_for_as_long_as_it_gets_on() -> None:
+    steps = iter(range(4))
+    done = threading.Event()
+
+    def progress() -> int:
+        step = next(steps)
+        if step == 3:
+            done.set()
+        return step
+
+    assert within(0.05, done.wait, progress) is True
+
+
+def test_a_worker_that_was_left_behind_keeps_no_process_from_ending() -> None:
+    code = (
+        "import threading; from concurrent.futures import ThreadPoolExecutor\n"
+        "from pawl.waiting import end_process, within\n"
+        "pool = ThreadPoolExecutor()\n"
+        "try: within(0.2, lambda: pool.submit(threading.Event().wait).result())\n"
+        "except TimeoutError: end_process(4)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 4
+
+
 def test_what_was_left_behind_keeps_no_process_from_ending() -> None:
     code = (
         "import threading; from pawl.waiting import within\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import Annotated, NoReturn
 
 import typer
@@ -26,6 +25,7 @@ from pawl.options import (
     Rescore,
     Sets,
 )
+from pawl.waiting import end_process
 
 app = typer.Typer(
     name="pawl",
@@ -207,8 +207,10 @@ def main() -> NoReturn:
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:
             _told("interrupted; what was complete is kept, nothing half-made is.", EXIT_INTERRUPTED)
-        raise
-    sys.exit(code)
+        if not isinstance(end.code, int):
+            raise
+        code = end.code
+    end_process(code)
 
 
 def _told(message: str, code: int) -> int:

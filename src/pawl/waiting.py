@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import suppress
+from typing import NoReturn, TypeVar
 
 from pawl.errors import InputError
 
@@ -15,6 +17,7 @@ PATIENCE_VARIABLE = "PAWL_PATIENCE_SECONDS"
 DEFAULT_PATIENCE_SECONDS = 300.0
 MAX_PATIENCE_SECONDS = 3_600.0
 LEAST_REQUEST_SECONDS, MOST_REQUEST_SECONDS = 2.0, 30.0
+_LEFT_BEHIND = "left behind"
 _Result = TypeVar("_Result")
 
 
@@ -42,11 +45,12 @@ def request_seconds(env: Mapping[str, str] | None = None) -> float:
     return min(max(patience / 10, LEAST_REQUEST_SECONDS), MOST_REQUEST_SECONDS, patience)
 
 
-def within(seconds: float, call: Callable[[], _Result]) -> _Result:
+def within(seconds: float, call: Callable[[], _Result], progress: Callable[[], object] = lambda: None) -> _Result:
     """What `call` returns or raises; TimeoutError where it has not ended in time.
 
-    Time limits of clients are for the wait between two bytes, so that an answer which trickles has none. The call is
-    left behind in a thread that does not keep the process from ending: it must not matter whether it ends.
+    With `progress`, the time begins anew whenever that has changed by its end, as while a large file comes. Time limits
+    of clients are for the wait between two bytes, so that an answer which trickles has none, and their retries can be
+    nested. The call is left behind in a thread of its own: it must not matter whether it ends. See `end_process`.
     """
     outcome: Future[_Result] = Future()
 
@@ -56,13 +60,37 @@ def within(seconds: float, call: Callable[[], _Result]) -> _Result:
         except BaseException as error:
             outcome.set_exception(error)
 
-    threading.Thread(target=carry_out, daemon=True, name="waited-for").start()
-    try:
-        return outcome.result(seconds)
-    except TimeoutError:
-        if outcome.done():  # the call's own
-            raise
-        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+    before = progress()
+    threading.Thread(target=carry_out, daemon=True, name=_LEFT_BEHIND).start()
+    while True:
+        try:
+            return outcome.result(seconds)
+        except TimeoutError:
+            if outcome.done():  # the call's own
+                raise
+        now = progress()
+        if now == before:
+            raise TimeoutError(f"no answer within {seconds:.0f} s")
+        before = now
+
+
+def bytes_in(folder: str) -> int:
+    """How many bytes the files below a folder have together, half-written ones too."""
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found += os.stat(os.path.join(place, name)).st_size  # noqa: PTH116 - there may be many
+    return found
+
+
+def end_process(code: int) -> NoReturn:
+    """End with that exit code, without waiting for what `within` left behind and the workers that it has."""
+    if any(thread.name == _LEFT_BEHIND for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def limit_requests(protocol: str) -> None:

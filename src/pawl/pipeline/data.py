@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import chdir
 from typing import TYPE_CHECKING
 
-from pawl.errors import InputError
+from pawl.errors import InputError, ServiceError
 from pawl.pipeline.project import Project, one_line
+from pawl.waiting import bytes_in, patience_seconds, within
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -38,9 +39,15 @@ def _fetch(project: Project, out: Output) -> None:
     try:
         if out.changed_cache():
             with chdir(project.root):
-                project.repo.pull(targets=[out.stage.addressing])
+                within(
+                    patience_seconds(),
+                    lambda: project.repo.pull(targets=[out.stage.addressing]),
+                    lambda: bytes_in(project.repo.cache.local_cache_dir),
+                )
         else:
             with project.repo.lock:
                 out.checkout(force=True)
+    except TimeoutError as error:
+        raise ServiceError(f"{place} cannot be fetched: {error}. Does the remote answer?") from error
     except DvcException as error:
         raise InputError(f"{place} cannot be fetched: {one_line(error)}. Is it pushed (`dvc push`)?") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.errors import InputError, PawlError, ServiceError
 from pawl.pipeline.project import Project, one_line
-from pawl.waiting import patience_seconds, request_seconds, within
+from pawl.waiting import bytes_in, patience_seconds, request_seconds, within
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -77,7 +77,11 @@ class Remote:
 
         started = time.monotonic()
         try:
-            self.project.repo.cloud.pull(objects, remote=self.name)
+            within(
+                patience_seconds(),
+                lambda: self.project.repo.cloud.pull(objects, remote=self.name),
+                lambda: bytes_in(self.project.repo.cache.local_cache_dir),
+            )
         except FileTransferError as error:
             # What is there and does not come after that many tries is no reason to train for hours what is known.
             if time.monotonic() - started > request_seconds() and self.has(objects):

@@ -1,0 +1,26 @@
+"""MLflow fails in every way, and the training is none the worse; 15 cells, about two minutes of mostly waiting."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.cells import Cell, cells
+from tests.faults.documented import documented
+from tests.faults.matrix import play_all
+from tests.faults.site import open_site
+
+CELLS = cells("mlflow")
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Cell, str | AssertionError]:
+    with open_site(tmp_path_factory.mktemp("mlflow"), patience_seconds=40, with_mlflow=True) as site:
+        return play_all(site, CELLS)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.place.title}: {cell.row}")
+def test_mlflow(cell: Cell, outcomes: dict[Cell, str | AssertionError]) -> None:
+    outcome = outcomes[cell]
+    if isinstance(outcome, AssertionError):
+        raise outcome
+    assert outcome == documented("MLflow", cell.row, cell.place.title)
