@@ -170,7 +170,7 @@ def test_the_linters_find_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (r'run: pawl ci report --reports "(.*)"', r"run: pawl ci report --reports \1", {"actionlint"}),
         (r"actions/setup-python@[0-9a-f]{40} # v7.0.0", "actions/setup-python@v7", {"zizmor"}),
-        (r"timeout-minutes: 15", "time-out-minutes: 15", {"actionlint", "act"}),
+        (r"timeout-minutes: 720", "time-out-minutes: 720", {"actionlint", "act"}),
         (r"run: pawl ci compare", "run: pawl ci compare ${{ github.head_ref }}", {"actionlint", "zizmor"}),
         (r"^permissions: \{\}", "permissions: write-all", {"zizmor"}),
         (r" +persist-credentials: false\n", "", {"zizmor"}),
