@@ -55,7 +55,7 @@ def test_a_fork_is_trained_at_exactly_the_commit_that_was_read(world: World) -> 
 
 
 def test_a_dry_run_says_what_would_run_and_runs_nothing(world: World) -> None:
-    event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
+    event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.7")}, "Raise the rate")
     inputs = {"pull_request": "7", "commit": event["pull_request"]["head"]["sha"], "dry_run": "true"}
     run = world.dispatch(inputs, "one")
 
@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_would_run_and_runs_nothing(world: World) -> None:
     assert world.stages_run() == []
     [comment] = world.comments(7)
     assert comment.body.startswith("**Plan**: run 2 stages of head and 0 of base, restore 0 of head.")
-    assert "- `train`: params `train.rate` `1.0` → `2.0`" in comment.body
+    assert "- `train`: params `train.rate` `1.0` → `2.7`" in comment.body
     assert world.statuses() == []
 
 

@@ -22,7 +22,7 @@ def merged(world: World, rate: str) -> tuple[str, dict[str, object]]:
 
 
 def test_a_merge_is_measured_and_its_results_go_to_mains_remote_with_dvc_lock(world: World) -> None:
-    after, event = merged(world, "1.5")
+    after, event = merged(world, "2.5")
     run = world.run("push", event, "runner-1")
 
     assert_green(run)
@@ -37,13 +37,13 @@ def test_a_merge_is_measured_and_its_results_go_to_mains_remote_with_dvc_lock(wo
     # The lock is proposed on a branch of its own, green by its own status, since no workflow runs for it.
     contents = world.github.state.contents[SLUG]
     lock = yaml.safe_load(contents.files("pawl/dvc-lock")["dvc.lock"])
-    assert lock["stages"]["train"]["params"] == {"params.yaml": {"train.rate": 1.5}}
+    assert lock["stages"]["train"]["params"] == {"params.yaml": {"train.rate": 2.5}}
     [proposal] = [pull for pull in world.github.state.pulls.values() if pull.head_ref == "pawl/dvc-lock"]
     assert isinstance(proposal, PullRequest)
     assert (contents.branches["pawl/dvc-lock"], "success", "pawl") in world.statuses()
 
     # A runner that has never seen any of it has main's side from the remote, with the record of its run.
-    opened = world.open_pull_request(8, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
+    opened = world.open_pull_request(8, "faster", {"params.yaml": RATE.format("2.6")}, "Raise the rate")
     run = world.run("pull_request", opened, "runner-2")
 
     assert_green(run)

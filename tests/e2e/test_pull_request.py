@@ -182,7 +182,7 @@ def test_a_run_that_ends_before_anything_says_so_on_the_pull_request(world: Worl
     assert run.job("train").steps == {}
     # There was nothing to take over, which stopped none of the steps after it.
     assert not (world.folder / "runner-1" / "artifacts" / "plan").exists()
-    assert outcomes(run, "report", REPORT_STEPS) == ["success"] * (len(REPORT_STEPS) - 1) + ["failure"]
+    assert outcomes(run, "report", REPORT_STEPS) == ["failure", *["success"] * (len(REPORT_STEPS) - 2), "failure"]
     [comment] = world.comments(7)
     assert comment.body.startswith(
         FAILED.format(what="The training job ended before it planned anything; its log says why", why="")
