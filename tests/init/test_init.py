@@ -69,7 +69,7 @@ def test_from_nothing_to_a_run_that_the_gate_judges(reproduced: Path) -> None:
 def test_everything_that_pawl_ships_is_there_and_nothing_else(reproduced: Path) -> None:
     own = {
         path.relative_to(SOURCE).as_posix(): path.read_bytes()
-        for folder in (".github/workflows", ".github/actions", ".github/steps", "src/pawl")
+        for folder in (".github/workflows", ".github/actions", "src/pawl")
         for path in (SOURCE / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }

@@ -44,7 +44,6 @@ def plan_run(run: Run, folder: Path, *, use_remote: bool, say: Say) -> Planned:
     session, plan, head_looks, base_looks = _planned(run, folder, use_remote=use_remote)
     train = needs_work(plan) and run.decision.may_train and not run.wishes.dry_run
     text = plan_text(plan, run.decision.reason if needs_work(plan) else "")
-    (session.reports / "plan.md").write_text(text, encoding="utf-8")
     if not needs_work(plan):
         say("no training needed")
         compare_step(session, plan, reproduce_step(session, plan, head_looks, base_looks, say))
@@ -128,13 +127,14 @@ def _complete(run: Run, folder: Path) -> Wishes:
 
     config = load_config(folder)
     wishes = run.wishes
-    if wishes.data_revision is None and run.decision.kind != "schedule":
+    looks_for_data = run.decision.kind == "schedule" and config.data_tags
+    if wishes.data_revision is None and not looks_for_data:
         return with_task_list(wishes)
     try:
         parameters = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{folder / 'params.yaml'} cannot be read: {error}.") from None
-    if run.decision.kind == "schedule" and config.data_tags:
+    if looks_for_data:
         pattern = f"refs/tags/{config.data_tags}"
         tags = git.git(folder, "for-each-ref", "--sort=-version:refname", "--format=%(refname:strip=2)", pattern)
         wishes = replace(wishes, data_revision=newest_data_revision(tags.splitlines(), parameters))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from pawl.errors import InputError
 from pawl.init.outcome import PlacedFile
+from pawl.report.files import write_beside
 
 _MOST_DIFF_LINES = 40
 _MOST_DIFF_CHARACTERS = 8_000
@@ -64,7 +63,7 @@ def create(top: Path, name: str, content: bytes, mode: int = 0o644) -> None:
     target = top / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _beside(target, content, mode)
+        temporary = write_beside(target, content, mode)
         try:
             os.link(temporary, target)
         finally:
@@ -83,25 +82,10 @@ def append(top: Path, name: str, lines: list[str]) -> None:
     try:
         content = target.read_bytes()
         newline = b"\n" if content and not content.endswith(b"\n") else b""
-        temporary = _beside(target, content + newline + added, target.stat().st_mode & 0o777)
+        temporary = write_beside(target, content + newline + added, target.stat().st_mode & 0o777)
         temporary.replace(target)
     except OSError as problem:
         raise _cannot(target, problem) from None
-
-
-def _beside(target: Path, content: bytes, mode: int) -> Path:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(mode)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    return Path(name)
 
 
 def _cannot(target: Path, problem: OSError) -> InputError:

@@ -10,7 +10,7 @@ import yaml
 
 from pawl.errors import InputError
 
-FOLDERS = (".github/workflows", ".github/actions", ".github/steps", "src/pawl")
+FOLDERS = (".github/workflows", ".github/actions", "src/pawl")
 # The one for CUDA stands in for requirements.txt as a whole, and is of this repository's own tasks.
 _REQUIREMENTS = re.compile(r"\brequirements-(?!cuda\b)[a-z]+\.txt\b")
 _PUSHED_BRANCH = re.compile(r"^(?P<key>\s*branches: )\[main\]\s*$", re.MULTILINE)

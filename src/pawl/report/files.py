@@ -11,7 +11,7 @@ from pathlib import Path
 from pawl.errors import InputError
 
 
-def _write_beside(path: Path, content: bytes) -> Path:
+def write_beside(path: Path, content: bytes, mode: int = 0o644) -> Path:
     """`content` in a new temporary file in the folder of `path`; nothing stays behind on an error."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -19,7 +19,7 @@ def _write_beside(path: Path, content: bytes) -> Path:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
     except BaseException:
         with suppress(OSError):
             Path(name).unlink()
@@ -37,7 +37,7 @@ def write_together(contents: Mapping[Path, bytes]) -> list[Path]:
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            waiting[path] = _write_beside(path, content)
+            waiting[path] = write_beside(path, content)
         for path in contents:
             waiting[path].replace(path)
             del waiting[path]
