@@ -61,6 +61,12 @@ class Account:
 
     role: str
     claims: dict[str, str]
+    bucket: str | None = None
+    """The only one that it may write; None: any."""
+
+    def may(self, method: str, path: str) -> bool:
+        """Whether its role, on the bucket that the path names, allows the request."""
+        return method == "GET" or (self.role == WRITER and (self.bucket is None or f"/b/{self.bucket}/" in path))
 
 
 @dataclass
@@ -206,8 +212,8 @@ class Handler(BaseHTTPRequestHandler):
         token = google.valid(self._bearer())
         named = f"{self.command} {urlsplit(self.path).path}"
         account = token.account if token else ""
-        role = google.accounts[account].role if account else None
-        status = 401 if role is None else 403 if role == READER and self.command != "GET" else None
+        whose = google.accounts.get(account)
+        status = 401 if whose is None else 403 if not whose.may(self.command, self.path) else None
         if status is not None:
             google.refused.append((status, account, named))
             reason = f"{account} does not have storage.objects.create access to the Google Cloud Storage object."

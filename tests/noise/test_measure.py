@@ -20,7 +20,7 @@ from pawl.noise.measure import measure_noise
 from pawl.noise.spread import read_noise, write_noise
 from pawl.pipeline.plan import look_over
 from pawl.pipeline.project import open_project
-from pawl.pipeline.receipts import Remote
+from pawl.pipeline.remote import Remote
 from pawl.schema import Noise
 from tests.pipeline.dag import wait_for
 from tests.support.loop import measure

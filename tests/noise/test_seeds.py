@@ -12,7 +12,7 @@ from pawl.errors import InputError
 from pawl.noise.seeds import other_seeds, seed_parameters
 from pawl.pipeline.plan import look_over
 from pawl.pipeline.project import Project, open_project
-from pawl.pipeline.receipts import Remote
+from pawl.pipeline.remote import Remote
 from tests.support.repositories import make_repository
 
 OWN = st.dictionaries(st.text(max_size=5), st.integers(-5, 2_000), min_size=1, max_size=4)

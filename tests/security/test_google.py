@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from tests.e2e.storage import BUCKET, serve_bucket
 from tests.fakes.google import READER, WRITER, FakeGoogle
-from tests.support.repositories import git, make_repository, pawl
+from tests.security.machine import MAIN, PROMOTE, PULL, Job, runs
+from tests.support.repositories import git, make_repository
 
-PROMOTE = "acme/ct/.github/workflows/promote.yml@refs/heads/main"
 TRAINING = "acme/ct/.github/workflows/continuous-training.yml@refs/heads/main"
-MAIN, PULL = "refs/heads/main", "refs/pull/7/merge"
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 
 
@@ -31,41 +29,6 @@ def federation(bucket_url: str) -> FakeGoogle:
     google.bind("reader@acme", READER, repository="acme/ct")
     google.bind("writer@acme", WRITER, ref=MAIN, job_workflow_ref=PROMOTE)
     return google
-
-
-class Job:
-    """A job's machine: nothing on it but a checkout, DVC's settings, and a login if it has one."""
-
-    def __init__(self, google: FakeGoogle, folder: Path, work: Path) -> None:
-        self.google, self.folder = google, folder
-        self.login = folder / "gha-creds-0123456789abcdef.json"
-        folder.mkdir()
-        (folder / "dvc").mkdir()
-        settings = f"[cache]\n    dir = {folder / 'cache'}\n['remote \"storage\"']\n    endpointurl = {google.url}\n"
-        (folder / "dvc" / "config").write_text(settings)
-        self.root = folder / "checkout"
-        shutil.copytree(work, self.root)
-
-    def log_in(self, account: str, **claims: str) -> Job:
-        self.google.write_login(self.login, account, self.google.job(**claims))
-        return self
-
-    def run(self, *arguments: str) -> CompletedProcess[str]:
-        env = {
-            "DVC_GLOBAL_CONFIG_DIR": str(self.folder / "dvc"),
-            "HOME": str(self.folder),
-            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-            # This machine is none of Google's, and asking whether it is takes seconds.
-            "NO_GCE_CHECK": "true",
-        }
-        if self.login.exists():
-            env["GOOGLE_APPLICATION_CREDENTIALS"] = str(self.login)
-        return pawl(self.root, *arguments, env=env)
-
-    def ok(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +51,6 @@ def work(tmp_path_factory: pytest.TempPathFactory, bucket_url: str) -> Path:
 def google(bucket_url: str, work: Path) -> Iterator[FakeGoogle]:
     with federation(bucket_url) as server:
         yield server
-
-
-def runs(job: Job) -> int:
-    log = job.root / "runs.log"
-    return len(log.read_text().split()) if log.exists() else 0
 
 
 def test_the_reader_restores_results_and_needs_no_login_afterwards(
@@ -132,6 +90,33 @@ def test_without_a_login_nothing_can_be_read(google: FakeGoogle, tmp_path: Path,
     assert 'the DVC remote "storage"' in done.stderr
     assert "cannot be read" in done.stderr
     assert {status for status, _, _ in google.refused} == {401}
+
+
+@pytest.mark.parametrize(("whose", "code"), [("somebody/ct", 0), ("acme/ct", 4)], ids=["fork", "own branch"])
+def test_a_fork_has_no_login_and_is_planned_all_the_same(
+    google: FakeGoogle, tmp_path: Path, work: Path, whose: str, code: int
+) -> None:
+    head = git(work, "rev-parse", "HEAD")
+    event = {
+        "number": 7,
+        "repository": {"full_name": "acme/ct", "default_branch": "main"},
+        "pull_request": {
+            "number": 7,
+            "head": {"sha": head, "ref": "change", "repo": {"full_name": whose}},
+            "base": {"sha": head, "ref": "main"},
+        },
+    }
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    (tmp_path / "output").touch()
+    told = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    job = Job(google, tmp_path / "plan", work, {**told, "GITHUB_OUTPUT": str(tmp_path / "output")})
+    (job.root / "params.yaml").write_text("train:\n  rate: 5.0\n")
+    git(job.root, "checkout", "--quiet", "-b", "change")
+    git(job.root, "commit", "--all", "--quiet", "--message", "New")
+    done = job.run("ci", "plan")
+    assert done.returncode == code, done.stderr
+    assert "cannot be read" in done.stderr
+    assert (tmp_path / "output").read_text() == ("train=false\n" if code == 0 else "")
 
 
 def token_for(login: Path) -> str | None:

@@ -15,7 +15,7 @@ from pawl.actions.planning import pull_run
 from pawl.actions.runs import Run, base_options, current_run, write_outputs
 from pawl.actions.wishes import wishes_of
 from pawl.errors import InputError
-from pawl.pipeline.project import scoped_cache
+from pawl.pipeline.scopes import scoped_cache
 from tests.support.repositories import branch, commit, git, make_repository
 
 OWN = {"full_name": "acme/ct", "default_branch": "main", "private": False}

@@ -14,7 +14,7 @@ from pawl.actions.guards import check_dvc_settings
 from pawl.actions.runs import Run, base_options, newest_data_revision
 from pawl.actions.wishes import Wishes, with_data_revision, with_task_list
 from pawl.config import load_config
-from pawl.errors import InputError
+from pawl.errors import InputError, ServiceError
 from pawl.schema import Comparison, Noise, Plan, Stages
 
 if TYPE_CHECKING:
@@ -37,11 +37,20 @@ class Planned:
 
 
 def plan_run(run: Run, folder: Path, *, use_remote: bool, say: Say) -> Planned:
-    """Plan, and where nothing has to run or be restored, write the results too: that all is as on base."""
+    """Plan, and where nothing has to run or be restored, write the results too: that all is as on base.
+
+    A stranger's code has no login, so its plan does without a remote that wants one.
+    """
     from pawl.report.plan_text import needs_work, plan_text
     from pawl.steps import compare_step, reproduce_step
 
-    session, plan, head_looks, base_looks = _planned(run, folder, use_remote=use_remote)
+    try:
+        session, plan, head_looks, base_looks = _planned(run, folder, use_remote=use_remote)
+    except ServiceError as error:
+        if run.decision.is_trusted or not use_remote:
+            raise
+        say(f"{error} The plan goes on without it: results that are known there count as missing.")
+        session, plan, head_looks, base_looks = _planned(run, folder, use_remote=False)
     train = needs_work(plan) and run.decision.may_train and not run.wishes.dry_run
     text = plan_text(plan, run.decision.reason if needs_work(plan) else "")
     if not needs_work(plan):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from pawl.commands.opening import choices, opened, reports_of
 from pawl.options import HERE, ConfigFile, Folder, Reports, Rescore
 
@@ -25,7 +29,14 @@ def pull(folder: Folder = HERE, config: ConfigFile = None, reports: Reports = No
     say(f"pulled: {found} results are on this machine")
 
 
-def push(folder: Folder = HERE, config: ConfigFile = None, reports: Reports = None) -> None:
+def push(
+    folder: Folder = HERE,
+    config: ConfigFile = None,
+    reports: Reports = None,
+    pull_requests: Annotated[
+        bool, typer.Option("--pull-requests", help="Send what there is to the pull requests' own remote instead.")
+    ] = False,
+) -> None:
     """Send the results of head with their receipts to the remote: on main, where others take results from."""
     from pawl.console import say
     from pawl.session import exclusive
@@ -33,5 +44,5 @@ def push(folder: Folder = HERE, config: ConfigFile = None, reports: Reports = No
 
     with exclusive(folder):
         session, _ = opened(folder, config, reports, False)
-        sent = push_step(session, say)
+        sent = push_step(session, say, pull_requests=pull_requests)
     say(f"pushed: {sent} stages with their receipts")

@@ -61,7 +61,7 @@ class Training:
         from pawl.pipeline.checkout import base_checkout, set_checkout, share_settings
         from pawl.pipeline.plan import look_over
         from pawl.pipeline.project import dvc_root, open_project
-        from pawl.pipeline.receipts import Remote
+        from pawl.pipeline.remote import Remote
         from pawl.pipeline.worker import Worker
 
         place = self.place

@@ -11,6 +11,7 @@ from pawl.pipeline.causes import environment_causes, find_causes
 from pawl.pipeline.keys import recipe_keys, stage_key, why_unkeyed
 from pawl.pipeline.project import Project, check_pipeline, lock_entry, resolve_inputs, stage_name
 from pawl.pipeline.provenance import machine_of
+from pawl.pipeline.remote import Remote
 from pawl.schema import Cause, Machine, Plan, Revision, StageAction, StagePlan
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Look:
 Looks = dict[str, Look]
 
 
-def look_at(project: Project, stage: PipelineStage, remote: receipts.Remote) -> Look:
+def look_at(project: Project, stage: PipelineStage, remote: Remote) -> Look:
     """The stage's key and receipt as far as they are certain now; a receipt makes its outputs known."""
     look = Look(stage)
     locked = project.locked.get(stage_name(stage))
@@ -57,7 +58,7 @@ def look_at(project: Project, stage: PipelineStage, remote: receipts.Remote) -> 
     return look
 
 
-def look_over(project: Project, remote: receipts.Remote) -> Looks:
+def look_over(project: Project, remote: Remote) -> Looks:
     """Every stage of one side, in running order."""
     looks = {stage_name(stage): look_at(project, stage, remote) for stage in project.stages}
     for name, key in recipe_keys(project).items():
@@ -180,6 +181,6 @@ def _inputs(entry: dict[str, Any]) -> dict[str, Any]:
     return {"cmd": entry.get("cmd"), "deps": deps, "params": entry.get("params")}
 
 
-def _receipt_from_lock(project: Project, stage: PipelineStage, remote: receipts.Remote) -> receipts.Receipt | None:
+def _receipt_from_lock(project: Project, stage: PipelineStage, remote: Remote) -> receipts.Receipt | None:
     receipt = receipts.Receipt("", "", lock_entry(stage))
     return receipt if receipts.local_outputs(project, stage, receipt) else None

@@ -6,12 +6,13 @@ All that pawl needs of DVC's Python interface goes through this module, `receipt
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.errors import InputError
+from pawl.pipeline.scopes import add_pull_requests_remote, scoped_cache
 from pawl.waiting import limit_requests
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dvc.stage import PipelineStage, Stage
 
 
-CACHE_SCOPES = ("main", "pull-requests")
 _MAY_BE_SETTINGS = (".yaml", ".yml", ".json", ".toml", ".py", ".lock", ".dvc")
 
 
@@ -98,6 +98,7 @@ def open_project(root: Path) -> Project:
         cache = scoped_cache(repo.cache.local_cache_dir, os.environ)
         if cache != repo.cache.local_cache_dir:
             repo = Repo(str(root), config={"cache": {"dir": cache}})
+        add_pull_requests_remote(repo.config, os.environ)
         for settings in repo.config["remote"].values():
             settings["verify"] = True  # what a remote sends is hashed before it counts; DVC trusts clouds by default
             limit_requests(str(settings.get("url", "")).partition("://")[0])
@@ -115,20 +116,6 @@ def open_project(root: Path) -> Project:
         if not stage.cmd_changed and all(item.hash_info for item in (*stage.deps, *stage.outs)):
             project.locked[stage_name(stage)] = lock_entry(stage)
     return project
-
-
-def scoped_cache(folder: str, env: Mapping[str, str]) -> str:
-    """The part of a shared cache that a run may use, by PAWL_CACHE: `main` or `pull-requests`; all of it without.
-
-    A stage of a pull request can write whatever it likes into the cache that it uses, receipts too, so that main's
-    results must not come from there. Raises InputError for another word.
-    """
-    scope = env.get("PAWL_CACHE")
-    if not scope or Path(folder).name == scope:
-        return folder
-    if scope not in CACHE_SCOPES:
-        raise InputError(f"PAWL_CACHE is {scope[:100]!r}: set it to {' or '.join(CACHE_SCOPES)}, or leave it out.")
-    return str(Path(folder, scope))
 
 
 def _in_running_order(project: Project) -> list[PipelineStage]:

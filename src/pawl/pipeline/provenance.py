@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from pawl.errors import InputError
 from pawl.pipeline.project import Project, params_of
-from pawl.pipeline.receipts import Receipt, Remote
+from pawl.pipeline.receipts import Receipt
+from pawl.pipeline.remote import Remote
 from pawl.report.files import write_together
 from pawl.schema import Machine, Origin, Usage
 

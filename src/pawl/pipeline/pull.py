@@ -9,12 +9,13 @@ from pawl.pipeline.data import fetch_data
 from pawl.pipeline.plan import Looks
 from pawl.pipeline.project import Project, stage_name
 from pawl.pipeline.provenance import fetch_records
+from pawl.pipeline.remote import Remote
 
 
 def pull(
     project: Project,
     looks: Looks,
-    remote: receipts.Remote,
+    remote: Remote,
     actions: Mapping[str, str],
     say: Callable[[str], None],
     *,

@@ -6,15 +6,13 @@ merge can put together a lock that no run ever wrote.
 
 from __future__ import annotations
 
-import time
 from contextlib import chdir
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.errors import InputError, PawlError, ServiceError
-from pawl.pipeline.project import Project, one_line
-from pawl.waiting import bytes_in, patience_seconds, request_seconds, within
+from pawl.pipeline.project import Project
+from pawl.pipeline.remote import Remote
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -27,117 +25,6 @@ class Receipt:
     key: str
     value: str
     entry: dict[str, Any]
-
-
-@dataclass
-class Remote:
-    """The DVC remote that results may be taken from; contacted only when something is not on this machine."""
-
-    project: Project
-    enabled: bool = True
-    _looked_up: set[str] = field(default_factory=set)
-    _gave_up: bool = False
-
-    @property
-    def name(self) -> str | None:
-        """The default remote's name, None where there is none or it is switched off."""
-        return (self.project.repo.config["core"].get("remote") or None) if self.enabled else None
-
-    def fetch_receipts(self, key: str) -> None:
-        """Copy the remote's run-cache entries for `key` into the local run-cache."""
-        if self.name is None or key in self._looked_up:
-            return
-        self._looked_up.add(key)
-        try:
-            within(patience_seconds(), lambda: self._copy_receipts(key))
-        except Exception as error:
-            raise self.unreachable(error) from error
-
-    def _copy_receipts(self, key: str) -> None:
-        cache = self.project.repo.stage_cache
-        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
-        if odb.fs.protocol in ("http", "https"):
-            return  # they cannot list what they hold, so DVC keeps no run-cache there either
-        folder = odb.fs.join(odb.path, "runs", key[:2], key)
-        if not odb.fs.exists(folder):
-            return
-        for path in odb.fs.find(folder):
-            target = Path(cache._get_cache_path(key, odb.fs.name(path)))
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                partial = target.with_name(f".{target.name}.part")
-                odb.fs.get_file(path, str(partial))
-                partial.replace(target)
-
-    def pull(self, objects: set[Any]) -> None:
-        """Fetch objects into the local cache; what the remote does not have stays missing, without an error."""
-        if self.name is None or not objects:
-            return
-        from dvc.exceptions import FileTransferError
-
-        started = time.monotonic()
-        try:
-            within(
-                patience_seconds(),
-                lambda: self.project.repo.cloud.pull(objects, remote=self.name),
-                lambda: bytes_in(self.project.repo.cache.local_cache_dir),
-            )
-        except FileTransferError as error:
-            # What is there and does not come after that many tries is no reason to train for hours what is known.
-            if time.monotonic() - started > request_seconds() and self.has(objects):
-                raise self.unreachable(ConnectionError(one_line(error))) from error
-            # Else the caller looks at what is here.
-        except Exception as error:
-            raise self.unreachable(error) from error
-
-    def has(self, objects: set[Any]) -> bool:
-        """Whether the remote holds every one of `objects`."""
-        if self.name is None:
-            return False
-        try:
-            odb = self.project.repo.cloud.get_remote_odb(self.name)
-            return within(patience_seconds(), lambda: all(odb.exists(item.value) for item in objects))
-        except Exception as error:
-            raise self.unreachable(error) from error
-
-    def send(self, source: Path, *parts: str) -> None:
-        """Put a file of pawl's or of the run-cache there, unless it is there already. Raises what the remote raises."""
-        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
-        target = odb.fs.join(odb.path, *parts)
-        if not odb.fs.exists(target):
-            odb.fs.makedirs(odb.fs.parent(target))
-            odb.fs.put_file(str(source), target)
-
-    def fetch(self, target: Path, *parts: str) -> None:
-        """Bring such a file here, where there is one and this machine lacks it; never an error."""
-        if self.name is None or target.exists() or self._gave_up:
-            return
-        try:
-            within(patience_seconds(), lambda: self._copy(target, *parts))
-        except Exception:
-            self._gave_up = True  # what can be done without is not waited for again and again
-
-    def _copy(self, target: Path, *parts: str) -> None:
-        odb = self.project.repo.cloud.get_remote_odb(self.name, hash_name="md5-dos2unix")
-        source = odb.fs.join(odb.path, *parts)
-        if odb.fs.protocol not in ("http", "https") and odb.fs.exists(source):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.part")
-            odb.fs.get_file(source, str(partial))
-            partial.replace(target)
-
-    def unreachable(self, error: Exception) -> PawlError:
-        """What to say when the remote does not answer, or DVC cannot ask it."""
-        from dvc.exceptions import DvcException
-        from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
-
-        url = self.project.repo.config["remote"].get(self.name or "", {}).get("url", "")
-        of_settings = (DvcException, ImportError, AuthError, ConfigError, RemoteMissingDepsError)
-        kind = InputError if isinstance(error, of_settings) else ServiceError
-        return kind(
-            f'the DVC remote "{self.name}" ({url}) cannot be read: {one_line(error)}. '
-            "Check its address and your credentials, or go on without it: --no-remote."
-        )
 
 
 def outs_of(entry: dict[str, Any]) -> dict[str, str]:
