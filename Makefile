@@ -22,6 +22,10 @@ install: $(VENV)/.installed ## Install the pinned set into .venv.
 run: $(VENV)/.installed ## Open a pretend pull request here and judge it: SET="digits.train.learning_rate=0.01".
 	@$(BIN)/pawl run --base HEAD $(foreach change,$(SET),--set '$(change)') || test $$? -eq 1
 
+.PHONY: services
+services: $(VENV)/.installed-server ## Run an MLflow server with its database and store here: FOLDER=.pawl/server PORT=5000.
+	@$(BIN)/python -m pawl.server --folder $(or $(FOLDER),.pawl/server) up --port $(or $(PORT),5000)
+
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -32,6 +36,7 @@ lint: $(VENV)/.installed-dev ## Check format, lint, types and workflows.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.lint_workflows
+	$(BIN)/python -m tests.lint_deploy
 
 .PHONY: lock
 lock: ## Write the digests of what requirements*.txt pin, as the package index has them.
@@ -50,6 +55,10 @@ $(VENV)/.installed: $(PINS)
 	@echo "Installing the pinned set into $(VENV): 2 to 5 minutes the first time."
 	@$(INSTALL) requirements.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-server: $(VENV)/.installed requirements-server.txt
+	@$(INSTALL) requirements-server.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-server.txt requirements-dev.txt
