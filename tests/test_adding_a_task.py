@@ -24,7 +24,7 @@ BLOCK = re.compile(
     r"(?:^\*\*`(?P<file>[^`]+)`\*\*\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
-STAGES = ("fetch", "prepare", "train", "evaluate", "plot")
+STAGES = ("fetch", "prepare", "train", "evaluate", "plot", "package")
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,10 @@ def test_the_model_is_as_good_as_the_page_says_and_judged(followed: Followed) ->
 
 def test_it_can_be_listed_asked_and_tested(followed: Followed) -> None:
     assert re.search(r"^wine +Wines of three cultivars", said_in(followed, "by hand"), re.MULTILINE)
-    answers = re.findall(r"^two.csv, line (\d)\n +\* (class_\d) +(\S+)", said_in(followed, "Answers"), re.MULTILINE)
-    assert [(line, label) for line, label, _ in answers] == [("2", "class_0"), ("3", "class_0")]
+    answers = re.findall(r"^two.csv, line (\d)\n +\* (class_\d) +(\S+)", said_in(followed, "by hand"), re.MULTILINE)
+    # By the model, and by its package.
+    assert [(line, label) for line, label, _ in answers] == [("2", "class_0"), ("3", "class_0")] * 2
+    assert answers[:2] == answers[2:]
     n_keys = sum(len(block) for block in _params(followed.root)["wine"].values())
     found = re.search(r"^(\d+) passed, \d+ deselected", said_in(followed, "tested"), re.MULTILINE)
     assert found

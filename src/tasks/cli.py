@@ -12,7 +12,7 @@ from tasks.commands.download import download
 from tasks.commands.infer import infer
 from tasks.commands.listing import list_tasks
 from tasks.commands.overview import overview
-from tasks.commands.stages import StageCommand, evaluate, fetch, plot, prepare, train
+from tasks.commands.stages import StageCommand, evaluate, fetch, package, plot, prepare, train
 from tasks.commands.tune import tune
 from tasks.common.stage.errors import EXIT_INPUT, TaskError
 from tasks.common.stage.paths import find_root
@@ -26,7 +26,7 @@ app = typer.Typer(
     "`dvc repro` runs what is stale and keeps the results; these commands run one stage, whatever its state.\n\n"
     "Example: tasks train digits",
 )
-for stage in (fetch, prepare, train, evaluate, plot):
+for stage in (fetch, prepare, train, evaluate, plot, package):
     app.command(cls=StageCommand)(stage)
 app.command(name="list")(list_tasks)
 app.command()(infer)

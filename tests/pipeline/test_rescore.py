@@ -180,6 +180,29 @@ def test_nothing_is_done_where_evaluation_and_test_set_are_bases(root: Path, fil
     assert not [line for line in done.said if "rescore" in line]
 
 
+def test_what_leads_to_no_result_is_not_made_of_bases_model(root: Path) -> None:
+    """A package to serve follows from a model as evaluate does, but nobody compares it."""
+    pack = PIPELINE + (
+        "  pack:\n    cmd: cp models/net.txt packed\n    deps: [models/net.txt, test.txt]\n    outs: [packed]\n"
+        "  wrap:\n    cmd: cp packed wrapped\n    deps: [packed]\n    outs: [wrapped]\n"
+        "  draw:\n    cmd: cp models/net.txt curve.csv\n    deps: [models/net.txt, test.txt]\n    plots: [curve.csv]\n"
+    )
+    commit(root, "a package", {"dvc.yaml": pack})
+    branch(root, "both", OTHER_DATA | OTHER_RATE)
+    done = run(root)
+    assert done.outcomes() == {"evaluate": "trained", "score": "trained", "draw": "trained"}
+    assert (root / "wrapped").exists()
+    assert not (done.root / "packed").exists()
+
+
+def test_predictions_alone_are_a_result(root: Path) -> None:
+    alone = PIPELINE.partition("  score:")[0]
+    settings = {"pawl.yaml": "tracking: {enabled: false}\npredictions: ['predictions.json']\n"}
+    commit(root, "no metrics", {"dvc.yaml": alone, **settings})
+    branch(root, "both", OTHER_DATA | OTHER_RATE)
+    assert run(root).outcomes() == {"evaluate": "trained"}
+
+
 def test_a_first_evaluation_of_a_model_that_base_has(root: Path) -> None:
     without = PIPELINE.partition("  evaluate:")[0]
     git(root, "checkout", "--quiet", "-b", "before")

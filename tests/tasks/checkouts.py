@@ -21,7 +21,7 @@ from tasks.common.stage.paths import TaskPaths
 REPOSITORY = Path(__file__).parents[2]
 RUNNER = Path(__file__).parent / "run_stages.py"
 
-STAGES = ("fetch", "prepare", "train", "evaluate", "plot")
+STAGES = ("fetch", "prepare", "train", "evaluate", "plot", "package")
 
 # What every model is tested with: its task, and what differs from params.yaml.
 CONFIGURATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {

@@ -13,8 +13,10 @@ if __name__ == "__main__":
         stage, task, root = job.split(" ", 2)
         for name in [name for name in sys.modules if name.split(".")[0] == "tasks"]:
             del sys.modules[name]
-        run_stage = importlib.import_module("tasks.common.stage.run").run_stage
-        run_stage(stage, task, Path(root))
+        if stage == "package":
+            importlib.import_module("tasks.common.packaging.command").run_package(task, Path(root))
+        else:
+            importlib.import_module("tasks.common.stage.run").run_stage(stage, task, Path(root))
         modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "tasks"]
         imported[f"{stage} {task}"] = sorted(str(Path(m.__file__).relative_to(source.parent)) for m in modules)
     sys.stdout.write(json.dumps(imported) + "\n")

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tasks.common.learning.history import history
 from tasks.common.learning.stage_key import stage_key
+from tasks.common.packaging.provenance import read_provenance
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import REPOSITORY, TASKS, change_params
@@ -164,7 +165,7 @@ def test_the_list_names_every_task_and_what_it_is(clone):
     assert "Handwritten digits" in next(line for line in lines if line.startswith("digits "))
 
 
-@pytest.mark.parametrize("command", ["", "fetch", "prepare", "train", "evaluate", "plot", "list", "infer"])
+@pytest.mark.parametrize("command", ["", "fetch", "prepare", "train", "evaluate", "plot", "package", "list", "infer"])
 def test_help_has_an_example_and_needs_no_repository(tmp_path, command):
     done = tasks(*filter(None, [command]), "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -172,7 +173,7 @@ def test_help_has_an_example_and_needs_no_repository(tmp_path, command):
 
 
 def test_dvc_runs_all_stages_and_the_card_has_the_key_of_its_run_cache(clone):
-    """About 20 s: five stages under DVC, then train by hand."""
+    """About 20 s: six stages under DVC, then train by hand."""
     change_params(clone, {"tasks": ["tabular"]})
     site = {"DVC_SITE_CACHE_DIR": str(clone.parent / "site")}
     done = call("dvc", "repro", cwd=clone, **site)
@@ -181,6 +182,9 @@ def test_dvc_runs_all_stages_and_the_card_has_the_key_of_its_run_cache(clone):
     first = card.read_bytes()
     key = YAML(typ="safe").load(first)["stage_key"]
     assert "train tabular" in next((clone / ".dvc/cache/runs" / key[:2] / key).iterdir()).read_text()
+    record = read_provenance(clone / "packages/tabular")
+    assert record.training_key == key
+    assert [stage.name for stage in record.upstream or []] == ["train@tabular", "prepare@tabular", "fetch@tabular"]
     assert tasks("train", "tabular", cwd=clone).returncode == 0
     assert card.read_bytes() == first
     assert call("dvc", "status", cwd=clone, **site).stdout == "Data and pipelines are up to date.\n"

@@ -30,7 +30,7 @@ class EvaluationChange:
 
 def model_outputs(project: Project, patterns: Sequence[str]) -> list[Output]:
     """The outputs of stages that match `patterns` (as in a shell, over paths relative to the project)."""
-    return [out for stage in project.stages for out in stage.outs if _is_model(project, out, patterns)]
+    return [out for stage in project.stages for out in stage.outs if _is_among_them(project, out, patterns)]
 
 
 def made_with_models(project: Project, patterns: Sequence[str]) -> dict[str, Output]:
@@ -52,6 +52,20 @@ def evaluating_stages(project: Project, patterns: Sequence[str]) -> list[Pipelin
         if any(out.fs_path in models or stage_name(out.stage) in following for out in sources):
             following.add(stage_name(stage))
     return [stage for stage in project.stages if stage_name(stage) in following - leading]
+
+
+def leading_to_results(project: Project, predictions: Sequence[str]) -> set[str]:
+    """The names of the stages that make a metric, a plot or predictions, or that one follows from.
+
+    `predictions` are patterns as those of models. Other outputs, such as a package to serve, compare with nothing.
+    """
+    leading: set[str] = set()
+    for stage in reversed(project.stages):
+        if any(out.metric or out.plot or _is_among_them(project, out, predictions) for out in stage.outs):
+            leading.add(stage_name(stage))
+        if stage_name(stage) in leading:
+            leading |= {stage_name(other) for other in project.upstream(stage)}
+    return leading
 
 
 def evaluation_keys(project: Project, patterns: Sequence[str]) -> dict[str, str | None]:
@@ -113,7 +127,7 @@ def evaluation_differs(
     return changes
 
 
-def _is_model(project: Project, out: Output, patterns: Sequence[str]) -> bool:
+def _is_among_them(project: Project, out: Output, patterns: Sequence[str]) -> bool:
     path = project.relative(out.fs_path) if out.protocol == "local" else ""
     return bool(path) and any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 

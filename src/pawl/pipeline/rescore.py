@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from pawl import git
 from pawl.errors import InputError
-from pawl.pipeline import receipts
 from pawl.pipeline.checkout import checkout_at, share_settings, state_folder
-from pawl.pipeline.evaluation import evaluating_stages, evaluation_keys, made_with_models
+from pawl.pipeline.evaluation import evaluating_stages, evaluation_keys, leading_to_results, made_with_models
 from pawl.pipeline.plan import Look, look_over
 from pawl.pipeline.project import Project, open_project, stage_name
+from pawl.pipeline.remote import Remote
 from pawl.pipeline.shared import Shared
 from pawl.pipeline.turns import take_turns
 from pawl.pipeline.worker import Worker
@@ -31,14 +31,18 @@ if TYPE_CHECKING:
 _FOLDER = "rescore"
 
 
-def rescore(head: Worker, base: Worker, shared: Shared, top: Path, patterns: Sequence[str]) -> tuple[StageResult, ...]:
+def rescore(
+    head: Worker, base: Worker, shared: Shared, top: Path, patterns: Sequence[str], predictions: Sequence[str]
+) -> tuple[StageResult, ...]:
     """Run head's evaluating stages with base's models where they differ from base's in anything but the model.
 
     `head` and `base` have done their work; `shared` is for what is to be done; the checkout lies under `.pawl/` of
-    `top`; `patterns` name the models (as in a shell, over paths). What came of each stage, with base as its side;
+    `top`; `patterns` name the models (as in a shell, over paths), `predictions` likewise what is compared beside
+    metrics and plots: a stage that leads to none of them is not run. What came of each stage, with base as its side;
     nothing is trained, but for a model of base that nobody has. What is measured on head must be a commit.
     """
-    wanted = _differing(head, base, patterns)
+    results = leading_to_results(head.project, predictions)
+    wanted = [name for name in _differing(head, base, patterns) if name in results]
     if not wanted:
         return ()
     assert head.commit is not None
@@ -148,7 +152,7 @@ def _root(head: Project, top: Path) -> Path:
 
 
 def _worker_like(worker: Worker, shared: Shared, project: Project, title: str, commit: str | None) -> Worker:
-    remote = receipts.Remote(project, worker.remote.enabled)
+    remote = Remote(project, worker.remote.enabled)
     return Worker(
         side="base",
         project=project,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,9 @@ from tasks.common.stage.errors import EXIT_INPUT, TaskError
 from tasks.common.stage.params import check_task
 from tasks.common.stage.paths import TaskPaths, find_root
 from tasks.common.stage.progress import say
+from tasks.registered.locate import Location, default_name, fetch, locate
+from tasks.registered.package import ask_package
+from tasks.registered.signature import KEY_FILE, SIGNATURE_FILE, verify
 
 if TYPE_CHECKING:
     from tasks.common.inference.result import Inferred
@@ -31,16 +35,46 @@ def infer(
     out: Annotated[
         Path | None, typer.Option(help="Folder for written answers, such as masks; otherwise results/TASK/inferred.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A package instead of models/TASK: an alias in the registry such as champion, a folder such as "
+            "packages/TASK, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN/PATH, of MLFLOW_TRACKING_URI.",
+        ),
+    ] = None,
+    registered_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What the model of an alias is registered as; otherwise REPOSITORY-TASK."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Public key that the package must be signed with; otherwise model-signing.pub of this repository, if "
+            "it has one.",
+        ),
+    ] = None,
 ) -> None:
     """Ask the trained model of a task about files, with the model's own preprocessing and labels.
 
     A file that cannot be answered is named on standard error, and the exit code is 2 after the others were answered.
 
     Example: tasks infer pets photo.jpg other.jpg --top-k 2
+
+    Example: tasks infer pets photo.jpg --model champion
     """
     root = find_root(Path.cwd())
     paths = TaskPaths(root, task)
-    answers = _infer(paths, files, out or root / "results" / task / "inferred")
+    written = out or root / "results" / task / "inferred"
+    if model is None:
+        for option, value in (("--key", key), ("--registered-name", registered_name)):
+            if value is not None:
+                raise TaskError(f"{option} is of a package; name it with --model.")
+        answers = _infer(paths, files, written)
+    else:
+        name = registered_name or default_name(root, task)
+        answers = _ask(locate(model, name), paths, files, written, key)
     if as_json:
         typer.echo(json.dumps([as_object(answer, top_k) for answer in answers], indent=2, ensure_ascii=False))
     else:
@@ -83,6 +117,20 @@ def as_object(answer: Inferred, top_k: int) -> dict[str, object]:
 def top(answer: Inferred, top_k: int) -> list[tuple[str, float]]:
     """The `top_k` labels of the highest probability; ties keep the order of the model's labels."""
     return sorted(answer.labels.items(), key=lambda item: -item[1])[:top_k]
+
+
+def _ask(location: Location, paths: TaskPaths, files: Sequence[Path], out: Path, key: Path | None) -> list[Inferred]:
+    """The answers of a package, which is verified before any of its code is run."""
+    check_task(paths.root, paths.task)
+    own_key = paths.root / KEY_FILE
+    trusted = key or (own_key if own_key.is_file() else None)
+    with tempfile.TemporaryDirectory(prefix="package-") as name:
+        folder = location.folder or fetch(location.uri or "", Path(name))
+        if trusted:
+            verify(folder, trusted)
+        elif (folder / SIGNATURE_FILE).is_file():
+            say(f"the signature of {folder} is not checked: there is no {KEY_FILE} here; name a key with --key.")
+        return ask_package(folder, paths.task, files, out)
 
 
 def _infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:

@@ -1,4 +1,4 @@
-"""`tasks fetch`, `prepare`, `train`, `evaluate` and `plot`: one stage of one task, whatever its state."""
+"""`tasks fetch`, `prepare`, `train`, `evaluate`, `plot` and `package`: one stage of one task, whatever its state."""
 
 from __future__ import annotations
 
@@ -83,8 +83,17 @@ def plot(task: TaskName, debug: Debug = False) -> None:
     _run("plot", task, None, debug)
 
 
+def package(task: TaskName, overrides: Overrides = None, debug: Debug = False) -> None:
+    """Write packages/TASK: the model with all that its answers take, for MLflow, on machines without this repository.
+
+    Example: tasks package digits
+    """
+    _run("package", task, overrides, debug)
+
+
 def _run(stage: str, task: str, overrides: list[str] | None, debug: bool) -> NoReturn:
     os.chdir(find_root(Path.cwd()))
     # The very command of dvc.yaml, in place of this process, so that signals and exit code are the stage's own.
-    words = ["src/tasks/stage.py", stage, task, *(overrides or []), *(["--debug"] if debug else [])]
+    command = ["src/tasks/package.py"] if stage == "package" else ["src/tasks/stage.py", stage]
+    words = [*command, task, *(overrides or []), *(["--debug"] if debug else [])]
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.common.data.images import BadImageError, read_image
-from tasks.common.inference.result import Inferred
+from tasks.common.inference.result import Answer, Endpoint, Inferred
 from tasks.common.model.card import read_card
 from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
@@ -18,35 +18,45 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+ENDPOINT = Endpoint(files="image")
+
+
 def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
     """The digit in each file: bright on dark, a greyscale picture of any size or a .npy of (8, 8) from 0 to 16.
 
     Nothing is written to `out`. Raises TaskError where there is no usable model.
     """
-    import numpy as np
+    return load(paths)(files, out)
 
+
+def load(paths: TaskPaths) -> Answer:
+    """The same for many calls, with the model read once. Raises TaskError where there is no usable one."""
     params = read_params(paths.root, paths.task, "evaluate", Params)
     card = read_card(paths.model, paths.task)
-    images: list[np.ndarray] = []
-    problems: dict[Path, str] = {}
-    for file in files:
-        try:
-            images.append(_read(file))
-        except BadImageError as error:
-            problems[file] = str(error)
-    if not images:
-        return [Inferred(str(file), {}, (), problem=problems[file]) for file in files]
     score = load_scorer(paths.model, card, params.device, params.threads, params.batch_size)
-    scores = iter(score(np.stack(images)))
 
-    def answer(file: Path) -> Inferred:
-        if file in problems:
-            return Inferred(str(file), {}, (), problem=problems[file])
-        row = next(scores)
-        labels = dict(zip(card.labels, row.tolist(), strict=True))
-        return Inferred(str(file), labels, (card.labels[row.argmax()],))
+    def answer(files: Sequence[Path], out: Path) -> list[Inferred]:
+        import numpy as np
 
-    return [answer(file) for file in files]
+        images: list[np.ndarray] = []
+        problems: dict[int, str] = {}
+        for index, file in enumerate(files):
+            try:
+                images.append(_read(file))
+            except BadImageError as error:
+                problems[index] = str(error)
+        scores: Iterator[np.ndarray] = iter(score(np.stack(images)) if images else ())
+        answers = []
+        for index, file in enumerate(files):
+            if index in problems:
+                answers.append(Inferred(str(file), {}, (), problem=problems[index]))
+                continue
+            row = next(scores)
+            labels = dict(zip(card.labels, row.tolist(), strict=True))
+            answers.append(Inferred(str(file), labels, (card.labels[row.argmax()],)))
+        return answers
+
+    return answer
 
 
 def _read(file: Path) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.common.inference.result import Inferred
+from tasks.common.inference.result import Answer, Endpoint, Inferred
 from tasks.common.model.card import read_card
 from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
@@ -20,33 +20,45 @@ if TYPE_CHECKING:
     import SimpleITK
 
 
+ENDPOINT = Endpoint(files="volume", written="mask")
+
+
 def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """Write `out/<name>_gland`, ending as the volume does, for each file: 1 in the gland by the mean of all folds.
+    """Write `out/<name>_gland`, ending as the volume does, for each file: 1 in the gland by the mean of all models.
 
     Raises TaskError where there is no usable model.
     """
+    return load(paths)(files, out)
+
+
+def load(paths: TaskPaths) -> Answer:
+    """The same for many calls, with the models read once. Raises TaskError where there are no usable ones."""
     params = read_params(paths.root, paths.task, "evaluate", Params)
     card = read_card(paths.model, paths.task)
     recipe = read_recipe(card.preprocessing, str(paths.model))
     scorers = load_scorers(paths.model, card, params.device, params.threads, params.batch_size)
-    written: set[Path] = set()
-    answers = []
-    for file in files:
-        path = out / _mask_name(file)
-        try:
-            if path in written:
-                raise BadVolumeError("has the name of another one, whose mask would be overwritten")
-            volume = read_volume(file)
-            grid, probabilities = find_gland(volume, recipe, scorers)
-            stored = paste_slices(probabilities, grid, volume)
-            mask = gland_mask(stored, params.threshold, params.largest_component)
-            write_mask(mask, volume, path)
-        except BadVolumeError as reason:
-            answers.append(Inferred(str(file), {}, (), problem=str(reason)))
-            continue
-        written.add(path)
-        answers.append(Inferred(str(file), {}, (LABEL,) if mask.any() else (), path))
-    return answers
+
+    def answer(files: Sequence[Path], out: Path) -> list[Inferred]:
+        written: set[Path] = set()
+        answers = []
+        for file in files:
+            path = out / _mask_name(file)
+            try:
+                if path in written:
+                    raise BadVolumeError("has the name of another one, whose mask would be overwritten")
+                volume = read_volume(file)
+                grid, probabilities = find_gland(volume, recipe, scorers)
+                stored = paste_slices(probabilities, grid, volume)
+                mask = gland_mask(stored, params.threshold, params.largest_component)
+                write_mask(mask, volume, path)
+            except BadVolumeError as reason:
+                answers.append(Inferred(str(file), {}, (), problem=str(reason)))
+                continue
+            written.add(path)
+            answers.append(Inferred(str(file), {}, (LABEL,) if mask.any() else (), path))
+        return answers
+
+    return answer
 
 
 def find_gland(

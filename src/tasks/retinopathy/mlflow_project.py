@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.common.packaging.build import STAGE as PACKAGE
+from tasks.common.packaging.command import run_package
 from tasks.common.stage.errors import EXIT_INPUT, TaskError
 from tasks.common.stage.files import file_digest
 from tasks.common.stage.params import PARAMS_FILE
@@ -22,7 +24,7 @@ from tasks.common.stage.progress import say
 from tasks.common.stage.run import run_stage
 
 TASK = "retinopathy"
-STAGES = ("fetch", "prepare", "train", "evaluate")
+STAGES = ("fetch", "prepare", "train", PACKAGE, "evaluate")
 PRETRAINED_FILE = "pretrained.safetensors"
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -100,7 +102,10 @@ def run_project(settings: Settings, checkout: Path, folder: Path) -> None:
         write_params(settings, checkout, folder, paths.root)
         record.params(paths)
         for stage in STAGES:
-            run_stage(stage, TASK, paths.root)
+            if stage == PACKAGE:
+                run_package(TASK, paths.root)
+            else:
+                run_stage(stage, TASK, paths.root)
             record.stage(stage, paths)
         if settings.model_path:
             target = folder / settings.model_path

@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import os
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tasks.common.data.report import read_source
+from tasks.common.packaging.build import STAGE as PACKAGE
+from tasks.common.packaging.build import package_folder
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import read_json
 from tasks.common.stage.params import PARAMS_FILE
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from mlflow import ActiveRun
 
 MODEL_NAME = "model"
-SERVED_COLUMN = "photograph"
-"""The column that serving.py reads."""
 # MLflow's own patience is minutes for every call.
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -67,7 +66,7 @@ class Record:
 
     def stage(self, stage: str, paths: TaskPaths) -> None:
         """Log what the stage made."""
-        log = {"prepare": _log_data, "train": _log_training, "evaluate": _log_results}.get(stage)
+        log = _LOGS.get(stage)
         if log:
             log(paths)
 
@@ -95,26 +94,15 @@ def _log_training(paths: TaskPaths) -> None:
     client, run_id = mlflow.MlflowClient(), _run_id()
     for start in range(0, len(metrics), 1000):
         client.log_batch(run_id, metrics[start : start + 1000])
-    _log_model(paths)
-    say(f"the run {run_id} has {len(metrics)} measures and the model")
+    say(f"the run {run_id} has {len(metrics)} measures")
 
 
-def _log_model(paths: TaskPaths) -> None:
-    """As code and weights, without a pickle: `mlflow models serve -m runs:/<run>/model` answers with grades."""
+def _log_package(paths: TaskPaths) -> None:
+    """The package as it is, so that `mlflow models serve -m runs:/<run>/model` answers with grades."""
     import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
 
-    code = Path(__file__).parents[1]
-    # What inference reads of params.yaml, beside the model as the stages left it.
-    mlflow.pyfunc.log_model(
-        name=MODEL_NAME,
-        python_model=str(Path(__file__).with_name("serving.py")),
-        artifacts={"model": str(paths.model), "params": str(paths.root / PARAMS_FILE)},
-        code_paths=[str(code)],
-        pip_requirements=str(code / "requirements.txt"),
-        signature=ModelSignature(Schema([ColSpec(DataType.string, SERVED_COLUMN)])),
-    )
+    mlflow.log_artifacts(str(package_folder(paths)), MODEL_NAME)
+    say(f"the run {_run_id()} has the model")
 
 
 def _log_results(paths: TaskPaths) -> None:
@@ -132,3 +120,6 @@ def _run_id() -> str:
 
     run: Any = mlflow.active_run()
     return str(run.info.run_id)
+
+
+_LOGS = {"prepare": _log_data, "train": _log_training, PACKAGE: _log_package, "evaluate": _log_results}

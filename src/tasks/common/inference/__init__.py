@@ -1,1 +1,1 @@
-"""Needed by tasks infer: what it answers."""
+"""Needed by tasks infer and in packages: what a model answers, and to what."""

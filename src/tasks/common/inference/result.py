@@ -1,8 +1,8 @@
-"""What a trained model says of one input."""
+"""What a trained model says of one input, and what it takes to say it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,3 +21,17 @@ class Inferred:
     """The file that the answer was written to, such as a mask."""
     problem: str | None = None
     """Why there is no answer for this file, as a clause; the other files have theirs."""
+
+
+Answer = Callable[[Sequence[Path], Path], list[Inferred]]
+"""A loaded model: an answer for each of the files, or for each of their rows; what is written goes to the folder."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How a table is put to a task's model: the constant ENDPOINT of its module `infer`."""
+
+    files: str | None = None
+    """The column that holds a file in base64 in each row; None: one column for each input, for `load_rows`."""
+    written: str | None = None
+    """The column of what the model writes for each row, a file in base64; None: it gives a score for each label."""

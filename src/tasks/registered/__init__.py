@@ -1,0 +1,1 @@
+"""Models from packages: found by name in a registry, checked against their signature, asked about files."""

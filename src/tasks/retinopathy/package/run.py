@@ -1,0 +1,18 @@
+"""package: the model as a service that takes photographs of eyes."""
+
+from __future__ import annotations
+
+from tasks.common.packaging.build import PackageParams, build_package
+from tasks.common.packaging.examples import image_inputs
+from tasks.common.stage.paths import TaskPaths
+from tasks.retinopathy.infer import ENDPOINT
+
+
+class Params(PackageParams):
+    """`retinopathy.package`."""
+
+
+def run(paths: TaskPaths, params: Params) -> None:
+    """Write packages/retinopathy. Raises TaskError where there is no usable model."""
+    inputs = image_inputs(paths, ENDPOINT, "photographs", params.examples)
+    build_package(paths, params, ENDPOINT, inputs)
