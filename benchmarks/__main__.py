@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import comparison_speed, images, loop, loose_files, seed_luck, six_tasks, verdict_calibration
+from benchmarks import (
+    comparison_speed,
+    images,
+    loop,
+    loose_files,
+    seed_luck,
+    six_tasks,
+    tracking_speed,
+    verdict_calibration,
+)
 from benchmarks.timing import Row
 from pawl.pipeline.environment import describe_machine
 
@@ -24,6 +33,7 @@ LONG: dict[str, Callable[[Path], Sequence[Row]]] = {
     "six_tasks": six_tasks.rows,
     "comparison_speed": comparison_speed.rows,
     "seed_luck": seed_luck.rows,
+    "tracking_speed": tracking_speed.rows,
 }
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pawl.commands import ci, doctor, init, judging, noise, publishing, reporting, transfer
-from pawl.commands.opening import choices, opened, print_json, reports_of
+from pawl.commands import ci, doctor, init, judging, noise, publishing, registry, reporting, tracking, transfer
+from pawl.commands.opening import choices, print_json, reports_of
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
 from pawl.options import (
     HERE,
@@ -34,8 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Continuous training on pull requests: train what changed, measure it against main, say if it got better.",
-    epilog="Exit codes: 0 fine, 1 no (the gate, doctor or init), 2 bad input, 3 a stage failed, 4 a service failed, "
-    "130 stopped.",
+    epilog="Exit codes: 0 fine, 1 no (the gate, doctor, init or verify), 2 bad input, 3 a stage failed, "
+    "4 a service failed, 130 stopped.",
 )
 
 
@@ -114,28 +114,7 @@ app.command(epilog=transfer.PUSH_EXAMPLE)(transfer.push)
 app.command(epilog=judging.COMPARE_EXAMPLE)(judging.compare)
 
 
-@app.command(epilog="Example: MLFLOW_TRACKING_URI=https://mlflow.example.com pawl track")
-def track(
-    folder: Folder = HERE,
-    config: ConfigFile = None,
-    reports: Reports = None,
-    allow_dirty: AllowDirty = False,
-    as_json: Json = False,
-) -> None:
-    """Log each new result to MLflow, one run for each stage key."""
-    from pawl.console import say
-    from pawl.schema import Comparison, Stages
-    from pawl.session import read_file
-    from pawl.steps import track_step
-
-    session, _ = opened(folder, config, reports, allow_dirty)
-    stages = read_file(session.reports, "stages.json", Stages, "pawl reproduce")
-    comparison = read_file(session.reports, "comparison.json", Comparison, "pawl compare")
-    tracking = track_step(session, stages, comparison, say)
-    if as_json:
-        print_json(tracking)
-
-
+app.command(epilog=tracking.EXAMPLE)(tracking.track)
 app.command(epilog=reporting.EXAMPLE)(reporting.report)
 
 
@@ -167,7 +146,7 @@ def run(
     from pawl.console import say, show_comparison, watch
     from pawl.report.document import write_reports
     from pawl.session import exclusive, open_session
-    from pawl.steps import compare_step, plan_step, reproduce_step, track_step
+    from pawl.steps import compare_step, end_tracking, plan_step, reproduce_step, track_step
 
     chosen = choices(folder, base, sets, config, reports, no_remote, allow_dirty)
     with exclusive(folder):
@@ -175,9 +154,10 @@ def run(
         made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
         stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore)
         comparison = compare_step(session, made, stages)
-        tracking = track_step(session, stages, comparison, say)
+        tracked = track_step(session, stages, comparison, say)
         drawn = pictures and comparison.verdict != "unchanged"
-        write_reports(session.reports, made, stages, comparison, tracking, pictures=drawn)
+        write_reports(session.reports, made, stages, comparison, tracked, pictures=drawn)
+        end_tracking(session, tracked)
     print_json(comparison) if as_json else show_comparison(comparison, session.reports)
     if comparison.verdict == "failed":
         raise typer.Exit(EXIT_STAGE)
@@ -185,6 +165,8 @@ def run(
         raise typer.Exit(EXIT_GATE)
 
 
+app.command(epilog=registry.PROMOTE_EXAMPLE)(registry.promote)
+app.command(epilog=registry.VERIFY_EXAMPLE)(registry.verify)
 app.command(epilog=noise.EXAMPLE)(noise.noise)
 app.add_typer(ci.app)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)

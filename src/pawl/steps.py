@@ -27,7 +27,7 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
     """Decide what runs, and write `plan.json`."""
     from pawl.pipeline.environment import describe_machine
     from pawl.pipeline.plan import look_over, make_plan
-    from pawl.pipeline.receipts import Remote
+    from pawl.pipeline.remote import Remote
 
     head_looks = look_over(session.head, Remote(session.head, session.use_remote))
     base_looks = head_looks
@@ -54,7 +54,7 @@ def plan_step(session: Session, *, everything: bool = False, force: bool = False
 def pull_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks, say: Say, *, rescored: bool) -> int:
     """Bring here what `reproduce` will restore or read; how many results that is. Afterwards it needs no remote."""
     from pawl.pipeline.pull import pull
-    from pawl.pipeline.receipts import Remote
+    from pawl.pipeline.remote import Remote
 
     actions = {stage.name: stage.action for stage in plan.stages}
     found = pull(session.head, head_looks, Remote(session.head, session.use_remote), actions, say)
@@ -65,17 +65,25 @@ def pull_step(session: Session, plan: Plan, head_looks: Looks, base_looks: Looks
     return found
 
 
-def push_step(session: Session, say: Say) -> int:
-    """Send head's results and their receipts to the remote; how many stages' they are."""
+def push_step(session: Session, say: Say, *, pull_requests: bool = False) -> int:
+    """Send head's results and their receipts to the remote; how many stages' they are.
+
+    With `pull_requests` to the remote that pull requests have of their own, and base's results too, since nobody else
+    may have them.
+    """
     from pawl.pipeline.plan import look_over
     from pawl.pipeline.push import push
-    from pawl.pipeline.receipts import Remote
+    from pawl.pipeline.remote import Remote
 
     if session.is_dirty:
         raise InputError("these results belong to no commit: commit the changes, and reproduce them.")
-    # Only what this machine has made or restored is sent, so the remote is not asked for receipts.
-    looks = look_over(session.head, Remote(session.head, enabled=False))
-    return push(session.head, looks, Remote(session.head, session.use_remote), say)
+    sent = 0
+    sides = {id(side): side for side in (session.head, session.base if pull_requests else None) if side is not None}
+    for project in sides.values():
+        # Only what this machine has made or restored is sent, so the remote is not asked for receipts.
+        looks = look_over(project, Remote(project, enabled=False))
+        sent += push(project, looks, Remote(project, session.use_remote, pull_requests), say)
+    return sent
 
 
 def reproduce_step(
@@ -97,12 +105,13 @@ def reproduce_step(
     from pawl.pipeline.environment import describe_machine, installed_gpus, visible_gpus
     from pawl.pipeline.orphans import no_orphans
     from pawl.pipeline.progress import Progress
-    from pawl.pipeline.receipts import Remote
+    from pawl.pipeline.remote import Remote
     from pawl.pipeline.reproduce import reproduce
     from pawl.pipeline.rescore import rescore
     from pawl.pipeline.resources import Pool, default_jobs
     from pawl.pipeline.shared import Shared
     from pawl.pipeline.worker import Worker
+    from pawl.tracking.session import live_tracking
 
     if rescored and session.is_dirty:
         raise InputError("--rescore runs what head's commit has, and head has uncommitted changes: commit them.")
@@ -135,11 +144,14 @@ def reproduce_step(
         base = worker("base", session.base, base_looks, plan.base.commit, set(), set())
     cost = session.config.cost
     rate = Rate(per_hour=cost.per_hour, currency=cost.currency) if cost else None
-    with no_orphans(), watch(shared.progress):
+    trains = any("run" in (stage.action, stage.base_action) for stage in plan.stages)
+    # Delivery to MLflow is begun before the stages, and outlives them: it is none of their orphans.
+    with live_tracking(session, shared.machine, trains=trains) as shared.live, no_orphans(), watch(shared.progress):
         stages = reproduce(head, base, plan, rate)
         if rescored and base is not None:
-            again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={})
-            results = rescore(head, base, again, git.toplevel(session.root), session.rules.models)
+            again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={}, live=None)
+            rules = session.rules
+            results = rescore(head, base, again, git.toplevel(session.root), rules.models, rules.predictions)
             stages = stages.model_copy(update={"rescored": results})
     write_file(session.reports, "stages.json", stages)
     return stages
@@ -160,9 +172,16 @@ def compare_step(session: Session, plan: Plan, stages: Stages) -> Comparison:
 
 
 def track_step(session: Session, stages: Stages, comparison: Comparison, say: Say) -> Tracking:
-    """Log what was trained to MLflow, and write `tracking.json`. A server that does not answer stops nothing."""
-    from pawl.tracking.log import track
+    """Tell MLflow of the results, and write `tracking.json`. A server that does not answer stops nothing."""
+    from pawl.tracking.track import track
 
     tracking = track(session, stages, comparison, say)
     write_file(session.reports, "tracking.json", tracking)
     return tracking
+
+
+def end_tracking(session: Session, tracking: Tracking) -> None:
+    """Give MLflow the report too, where there is one, and wait until it has all."""
+    from pawl.tracking.track import finish
+
+    finish(session, tracking)

@@ -224,7 +224,9 @@ class Matrix:
         if self.site.mlflow_url is None:
             return {}
         [experiment] = [
-            one for one in self._mlflow("experiments/search", max_results=100)["experiments"] if one["name"] == "e2e"
+            one
+            for one in self._mlflow("experiments/search", max_results=100)["experiments"]
+            if one["name"] == "e2e branches"
         ]
         tags = [
             {tag["key"]: tag["value"] for tag in one["data"]["tags"]}
@@ -232,7 +234,7 @@ class Matrix:
             if one["info"]["status"] == "FINISHED"
         ]
         self._mlflow("experiments/update", experiment_id=experiment["experiment_id"], new_name=f"{name} {id(tags)}")
-        keys = [tag.get("pawl.stage_key", "") for tag in tags]
+        keys = [tag.get("pawl.stage_key", "") for tag in tags if tag["pawl.kind"] == "stage"]
         return {key: keys.count(key) for key in keys}
 
     def _mlflow(self, what: str, **content: Any) -> Any:

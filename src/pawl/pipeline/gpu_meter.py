@@ -131,3 +131,52 @@ def _memory(nvml: Any, card: Any) -> int:
     except nvml.NVMLError:
         used = nvml.nvmlDeviceGetMemoryInfo(card).used
     return used
+
+
+@dataclass(frozen=True)
+class CardNow:
+    """One card at one moment; `power_watts` is None where it does not tell."""
+
+    utilisation_percent: float
+    memory_bytes: int
+    memory_total_bytes: int
+    power_watts: float | None
+
+
+class GpuSampler:
+    """Reads cards now and then; never raises. `gpus` as for GpuMeter. A driver in trouble may hold the caller up."""
+
+    def __init__(self, gpus: Sequence[str]) -> None:
+        self._nvml: Any = None
+        self._cards: list[Any] = []
+        if gpus:
+            with suppress(Exception):
+                import pynvml as nvml
+
+                nvml.nvmlInit()
+                self._nvml = nvml
+                self._cards = [_card(nvml, gpu) for gpu in gpus]
+
+    def read(self) -> list[CardNow]:
+        """How each card is, in their order; those that do not tell are left out."""
+        found = []
+        for card in self._cards:
+            with suppress(Exception):
+                nvml, power = self._nvml, None
+                with suppress(Exception):
+                    power = nvml.nvmlDeviceGetPowerUsage(card) / 1_000
+                found.append(
+                    CardNow(
+                        utilisation_percent=float(nvml.nvmlDeviceGetUtilizationRates(card).gpu),
+                        memory_bytes=_memory(nvml, card),
+                        memory_total_bytes=nvml.nvmlDeviceGetMemoryInfo(card).total,
+                        power_watts=power,
+                    )
+                )
+        return found
+
+    def close(self) -> None:
+        """Let go of the library."""
+        if self._nvml is not None:
+            with suppress(Exception):
+                self._nvml.nvmlShutdown()

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pawl.config import Resources
 from pawl.pipeline.progress import Progress
-from pawl.pipeline.resources import Pool
+from pawl.pipeline.project import stage_name
+from pawl.pipeline.resources import Gpus, Pool
+from pawl.pipeline.running import Ran
 from pawl.schema import Machine
+
+if TYPE_CHECKING:
+    from pawl.pipeline.plan import Look
+    from pawl.pipeline.worker import Worker
+    from pawl.tracking.live import Live
+
+
+@dataclass
+class Watched:
+    """A command that is watched while it runs; `ran` is how it ended, for whoever watches."""
+
+    ran: Ran | None = None
 
 
 @dataclass
@@ -24,3 +40,12 @@ class Shared:
     """Stage key -> the end of the command that is making its result."""
     told: set[str] = field(default_factory=set)
     """Stages of which it was said that they are given less than they want."""
+    live: Live | None = None
+    """Where stages are followed for MLflow while they run."""
+
+    def watching(self, worker: Worker, look: Look, gpus: Gpus) -> AbstractContextManager[Watched]:
+        """While the block runs, the stage's command does."""
+        if self.live is None or look.stage_key is None:
+            return nullcontext(Watched())
+        forced = stage_name(look.stage) in worker.force
+        return self.live.stage(worker.project, look.stage, worker.side, look.stage_key, gpus, forced=forced)

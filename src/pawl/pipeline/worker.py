@@ -18,6 +18,7 @@ from pawl.pipeline.plan import Look, Looks, look_at
 from pawl.pipeline.progress import in_words
 from pawl.pipeline.project import Project, lock_entry, one_line, stage_name
 from pawl.pipeline.provenance import data_digest, origin_of, seeds_of, write_origin
+from pawl.pipeline.remote import Remote
 from pawl.pipeline.resources import Gpus, need_of
 from pawl.pipeline.running import Ran, run_stage
 from pawl.pipeline.shared import Shared
@@ -35,7 +36,7 @@ class Worker:
     side: Side
     project: Project
     looks: Looks
-    remote: receipts.Remote
+    remote: Remote
     reports: Path
     allowed: list[str]
     shared: Shared
@@ -183,9 +184,11 @@ class Worker:
         def run(gpus: Gpus) -> Ran:
             progress.begin(label)
             try:
-                return run_stage(
-                    stage, env, (gpus, pool.gpus), log, lambda text: progress.print(label, text), pool.stopped
-                )
+                with self.shared.watching(self, look, gpus) as watch:
+                    watch.ran = run_stage(
+                        stage, env, (gpus, pool.gpus), log, lambda text: progress.print(label, text), pool.stopped
+                    )
+                    return watch.ran
             finally:
                 progress.end(label)
 

@@ -1,0 +1,292 @@
+"""Events of a spool put into MLflow, in such a way that doing it twice is doing it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pawl.tracking import names
+from pawl.tracking.cursor import CursorFile
+from pawl.tracking.events import (
+    MAX_POINTS,
+    Artifact,
+    Begun,
+    Closed,
+    Complete,
+    Ended,
+    Event,
+    Inputs,
+    Params,
+    Point,
+    Points,
+    Tags,
+)
+from pawl.tracking.finding import (
+    broken_off,
+    complete_run,
+    experiment_named,
+    first_run,
+    readable_experiment,
+    runs_with,
+)
+from pawl.tracking.spool import alone, artifact_file, events_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+
+_BATCH = 100
+"""Parameters or tags that MLflow takes at once."""
+
+
+class NotKeptError(Exception):
+    """The server said yes to what it does not have."""
+
+
+class Delivery:
+    """One spool on its way to one server. Every method raises what MLflow's client raises, or the errors above."""
+
+    def __init__(self, client: MlflowClient, uri: str, spool: Path, cursor: CursorFile) -> None:
+        self.client = client
+        self.uri = uri
+        self.spool = spool
+        self.cursor = cursor
+        self._waiting: dict[str, list[Point]] = {}
+        self._known: dict[str, set[tuple[str, int, float]]] = {}
+
+    def check_experiments(self) -> None:
+        """Begin anew where the experiments that were written to are not those of that name any more."""
+        for name, known in self.cursor.value.experiments.items():
+            if experiment_named(self.client, name) != known:
+                self.cursor.set(offset=0, experiments={}, runs={}, linked={}, continued=())
+                return
+
+    def apply(self, events: list[Event]) -> None:
+        """Send them, in their order; when it returns the server has confirmed all."""
+        for event in events:
+            if isinstance(event, Closed):
+                continue
+            if isinstance(event, Points):
+                self._gather(event)
+                continue
+            if event.run in self._waiting:
+                self._send_points(event.run)
+            if isinstance(event, Begun):
+                if event.run not in self.cursor.value.runs:
+                    self._begin(event)
+            elif (run_id := self.cursor.value.runs.get(event.run)) is not None:
+                self._send(run_id, event)
+            elif isinstance(event, Complete) and event.run in self.cursor.value.linked:
+                self._link(event.run)
+        for run in list(self._waiting):
+            self._send_points(run)
+
+    def forget_waiting(self) -> None:
+        """Leave what was gathered and not sent: it is in the spool, and comes again."""
+        self._waiting.clear()
+
+    def _gather(self, event: Points) -> None:
+        if event.run in self.cursor.value.runs:
+            self._waiting.setdefault(event.run, []).extend(event.points)
+            if len(self._waiting[event.run]) >= MAX_POINTS:
+                self._send_points(event.run)
+
+    def _send_points(self, run: str) -> None:
+        from mlflow.entities import Metric
+
+        points, run_id = self._waiting[run], self.cursor.value.runs[run]
+        if run in self.cursor.value.continued:
+            known = self._known_points(run, run_id)
+            points = [point for point in points if (point[0], point[2], point[1]) not in known]
+        for start in range(0, len(points), MAX_POINTS):
+            part = points[start : start + MAX_POINTS]
+            self.client.log_batch(run_id, metrics=[Metric(name, value, at, step) for name, value, step, at in part])
+        del self._waiting[run]
+
+    def _known_points(self, run: str, run_id: str) -> set[tuple[str, int, float]]:
+        """What a run that broke off had already: a training that goes on writes its history again from the start."""
+        if run not in self._known:
+            metrics = self.client.get_run(run_id).data.metrics
+            self._known[run] = {
+                (name, point.step, point.value)
+                for name in metrics
+                if not name.startswith("system/")
+                for point in self.client.get_metric_history(run_id, name)
+            }
+        return self._known[run]
+
+    def _begin(self, event: Begun) -> None:
+        value = self.cursor.value
+        if event.parent is not None and event.parent in value.linked:
+            return  # of a result that is known, so its folds are too
+        with self._one_at_a_time():
+            experiment = self._experiment(event.experiment)
+            found = first_run(self.client, experiment, {names.RUN_TAG: event.run})
+            if found is None and event.key is not None and not event.forced:
+                places = [experiment]
+                if event.also and (other := readable_experiment(self.client, event.also)):
+                    places.append(other)
+                known = complete_run(self.client, places, event.key)
+                if known is not None:
+                    place = f"{known.info.experiment_id}/{known.info.run_id}"
+                    self.cursor.set(linked={**value.linked, event.run: place})
+                    return
+                found = broken_off(self.client, experiment, event.key)
+                if found is not None:
+                    self.cursor.set(continued=(*value.continued, event.run))
+            run_id = found.info.run_id if found is not None else self._create(experiment, event)
+        if found is not None:
+            self.client.update_run(run_id, status="RUNNING")
+            self._tag(run_id, {**self._begun_tags(event), **event.tags})
+        self.cursor.set(runs={**self.cursor.value.runs, event.run: run_id})
+
+    def _create(self, experiment: str, event: Begun) -> str:
+        tags = {**self._begun_tags(event), **event.tags}
+        stage = event.tags.get(names.STAGE_TAG)
+        if event.kind == "stage" and stage:
+            same = {names.STAGE_TAG: stage, names.SIDE_TAG: event.tags.get(names.SIDE_TAG, "")}
+            previous = first_run(self.client, experiment, same, "DESC")
+            if previous is not None:
+                tags[names.PREVIOUS_TAG] = previous.info.run_id
+        made = self.client.create_run(experiment, start_time=event.at_ms, run_name=event.name, tags=tags)
+        return str(made.info.run_id)
+
+    def _begun_tags(self, event: Begun) -> dict[str, str]:
+        tags = {names.RUN_TAG: event.run, names.KIND_TAG: event.kind}
+        if event.key is not None:
+            tags[names.BEGUN_TAG] = event.key
+        if event.parent is not None and (parent := self.cursor.value.runs.get(event.parent)):
+            tags[names.PARENT_TAG] = parent
+        return tags
+
+    def _send(self, run_id: str, event: Event) -> None:
+        from mlflow.entities import Param
+
+        if isinstance(event, Params):
+            params = [Param(names.allowed_name(name), value) for name, value in event.values.items()]
+            for start in range(0, len(params), _BATCH):
+                self.client.log_batch(run_id, params=params[start : start + _BATCH])
+        elif isinstance(event, Tags):
+            self._tag(run_id, event.values)
+        elif isinstance(event, Inputs):
+            self.client.log_inputs(
+                run_id, datasets=[_dataset(one.name, one.digest, one.source) for one in event.datasets]
+            )
+        elif isinstance(event, Artifact):
+            file = artifact_file(self.spool, event)
+            if file is not None:
+                self._log_artifact(run_id, file, event.to)
+        elif isinstance(event, Ended):
+            if self._is_ours(run_id, event.run):
+                self.client.set_terminated(run_id, status=event.status, end_time=event.at_ms)
+        elif isinstance(event, Complete):
+            self._complete(run_id, event)
+
+    def _complete(self, run_id: str, event: Complete) -> None:
+        """The tag by which the run is found comes last: one that broke off, or is not whole, is never linked."""
+        self._check_kept(run_id, event.run)
+        experiment = self.client.get_run(run_id).info.experiment_id
+        with self._one_at_a_time():
+            other = None if event.forced else complete_run(self.client, [experiment], event.key)
+            if other is not None and other.info.run_id != run_id:
+                # Somebody else made the same result at the same time, and was first.
+                self.client.set_terminated(run_id, status="KILLED")
+                runs = {run: known for run, known in self.cursor.value.runs.items() if run != event.run}
+                place = f"{experiment}/{other.info.run_id}"
+                self.cursor.set(runs=runs, linked={**self.cursor.value.linked, event.run: place})
+                self._link(event.run)
+                return
+            self.client.set_tag(run_id, names.KEY_TAG, event.key)
+        for other in runs_with(self.client, [experiment], {names.BEGUN_TAG: event.key}):
+            if other.info.run_id != run_id and other.info.status == "RUNNING":
+                self.client.set_terminated(other.info.run_id, status="KILLED")
+
+    def _check_kept(self, run_id: str, run: str) -> None:
+        """Whether every point that was sent can be read; raises NotKeptError where one cannot."""
+        wanted: dict[str, set[tuple[int, float]]] = {}
+        for event in events_of(self.spool):
+            if isinstance(event, Points) and event.run == run:
+                for name, value, step, _ in event.points:
+                    wanted.setdefault(name, set()).add((step, value))
+        for name, points in wanted.items():
+            kept = {(point.step, point.value) for point in self.client.get_metric_history(run_id, name)}
+            if not points <= kept:
+                raise NotKeptError(f"{len(points - kept)} points of {name} that it took are not there")
+
+    def _link(self, run: str) -> None:
+        """Let the parent name the run that has the result."""
+        begun = next((e for e in events_of(self.spool) if isinstance(e, Begun) and e.run == run), None)
+        parent = self.cursor.value.runs.get(begun.parent or "") if begun else None
+        if begun and parent:
+            stage = begun.tags.get(names.STAGE_TAG, begun.name)
+            tag = names.allowed_name(f"{names.LINKED_TAG_PREFIX}{stage}")
+            self.client.set_tag(parent, tag, self.cursor.value.linked[run].partition("/")[2])
+
+    def _tag(self, run_id: str, tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        given = [RunTag(names.allowed_name(name), value) for name, value in tags.items()]
+        for start in range(0, len(given), _BATCH):
+            self.client.log_batch(run_id, tags=given[start : start + _BATCH])
+
+    def _log_artifact(self, run_id: str, file: Path, to: str) -> None:
+        import shutil
+        import tempfile
+
+        folder, _, name = to.rpartition("/")
+        if file.name == name:
+            self.client.log_artifact(run_id, str(file), folder or None)
+            return
+        with tempfile.TemporaryDirectory(prefix="pawl-") as place:
+            shutil.copyfile(file, Path(place, name))  # MLflow takes the name from the file
+            self.client.log_artifact(run_id, str(Path(place, name)), folder or None)
+
+    def _is_ours(self, run_id: str, run: str) -> bool:
+        """Whether nobody has gone on with the run since."""
+        return bool(self.client.get_run(run_id).data.tags.get(names.RUN_TAG) == run)
+
+    def _experiment(self, name: str) -> str:
+        """The experiment's id; it is made where there is none."""
+        from mlflow.exceptions import MlflowException
+
+        known = self.cursor.value.experiments.get(name)
+        if known is not None:
+            return known
+        found = experiment_named(self.client, name)
+        if found is None:
+            try:
+                found = str(self.client.create_experiment(name, artifact_location=_local_artifacts(self.uri)))
+            except MlflowException:
+                found = experiment_named(self.client, name)  # somebody else was quicker
+                if found is None:
+                    raise
+        self.cursor.set(experiments={**self.cursor.value.experiments, name: found})
+        return found
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Between looking for a run and making it, nobody else on this machine does the same."""
+        import time
+
+        end = time.monotonic() + 60
+        while True:
+            with alone(self.spool.parent / "begin.lock") as mine:
+                if mine or time.monotonic() > end:
+                    yield
+                    return
+            time.sleep(0.05)
+
+
+def _local_artifacts(uri: str) -> str | None:
+    """Beside a SQLite file; MLflow itself would make a folder wherever it happens to be started."""
+    path = uri.removeprefix("sqlite:///")
+    return str(Path(path).parent / "mlflow-artifacts") if path != uri and path else None
+
+
+def _dataset(name: str, digest: str, source: str) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name=name, digest=digest, source_type="dvc", source=source, schema=None, profile=None)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "input")])

@@ -1,0 +1,81 @@
+"""What an MLflow server has already, by the tags that say what a run holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pawl.tracking import names
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1_000
+_NOT_FOR_US = ("PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST")
+
+
+class RefusedError(Exception):
+    """The server is there and will not have it; only a person can change that."""
+
+
+def experiment_named(client: MlflowClient, name: str) -> str | None:
+    """The experiment's id, None where there is none. Raises RefusedError for one that is deleted."""
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        raise RefusedError(f'the experiment "{name}" is deleted there: restore it, or name another in pawl.yaml')
+    return None if found is None else str(found.experiment_id)
+
+
+def readable_experiment(client: MlflowClient, name: str) -> str | None:
+    """Likewise for one that is only read, and need not be readable."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return experiment_named(client, name)
+    except RefusedError:
+        return None
+    except MlflowException as error:
+        if error.error_code in _NOT_FOR_US:
+            return None
+        raise
+
+
+def runs_with(
+    client: MlflowClient, experiments: Sequence[str], tags: Mapping[str, str], order: str = "ASC", most: int = 100
+) -> list[Run]:
+    """The runs that have these tags, the oldest first, or with DESC the newest."""
+    query = " and ".join(f"tags.`{name}` = {_quoted(value)}" for name, value in tags.items())
+    order_by = [f"attributes.start_time {order}"]
+    return list(client.search_runs(list(experiments), query, max_results=most, order_by=order_by))
+
+
+def first_run(client: MlflowClient, experiment: str, tags: Mapping[str, str], order: str = "ASC") -> Run | None:
+    """The first of them."""
+    return next(iter(runs_with(client, [experiment], tags, order, most=1)), None)
+
+
+def complete_run(client: MlflowClient, experiments: Sequence[str], key: str) -> Run | None:
+    """The first run that holds all of the result which is filed under `key`."""
+    found = runs_with(client, experiments, {names.KEY_TAG: key})
+    return next((run for run in found if run.info.status == "FINISHED"), None)
+
+
+def broken_off(client: MlflowClient, experiment: str, key: str) -> Run | None:
+    """The newest run of the result that ended before it was complete."""
+    found = runs_with(client, [experiment], {names.BEGUN_TAG: key}, "DESC")
+    return next((r for r in found if r.info.status != "RUNNING" and names.KEY_TAG not in r.data.tags), None)
+
+
+def archive(client: MlflowClient, experiment: str, before_ms: int, today: str) -> int:
+    """Tag the runs that ended before then as archived; how many they are. None is ever deleted."""
+    query = f"attributes.end_time < {before_ms} and tags.`{names.ARCHIVED_TAG}` IS NULL"
+    old: list[Run] = list(client.search_runs([experiment], query, max_results=_PAGE))
+    for run in old:
+        client.set_tag(run.info.run_id, names.ARCHIVED_TAG, today)
+    return len(old)
+
+
+def _quoted(value: str) -> str:
+    """A value in a filter of MLflow's, which knows no escapes."""
+    return f'"{value.replace(chr(34), "")}"' if "'" in value else f"'{value}'"
