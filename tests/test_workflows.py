@@ -20,25 +20,34 @@ RIGHTS = {
         "contents": "write", "pull-requests": "write", "statuses": "write", "id-token": "write",
     },
     (PROMOTE, "push"): {"contents": "read", "id-token": "write"},
+    (PROMOTE, "register"): {"contents": "read", "id-token": "write"},
     (PROMOTE, "record"): {"contents": "write", "pull-requests": "write", "statuses": "write"},
     (CHAT, "answer"): {"contents": "read", "actions": "write", "pull-requests": "write"},
 }  # fmt: skip
 TOKEN, LOGIN = "GITHUB_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"
+OF_MAIN = "(github.event_name == 'push' || github.event_name == 'schedule')"
+SECOND = "PAWL_PULL_REQUESTS_REMOTE"
 MLFLOW = {f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN")}
+REGISTRY = {f"MLFLOW_MAIN_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN")} | {"PAWL_SIGNING_KEY"}
 # What each step is told beside its command; those that are not here are told nothing.
 TOLD = {
     (TRAINING, "plan", "Decide who may do what"): {TOKEN},
-    (TRAINING, "plan", "Plan"): {TOKEN, LOGIN},
-    (TRAINING, "train", "Pull"): {TOKEN, LOGIN},
+    (TRAINING, "plan", "Plan"): {TOKEN, LOGIN, SECOND},
+    (TRAINING, "train", "Pull"): {TOKEN, LOGIN, SECOND},
     (TRAINING, "train", "Drop the credentials"): {"CREDENTIALS"},
     (TRAINING, "train", "Track"): {"MLFLOW_TRACKING_URI", *MLFLOW},
+    (TRAINING, "train", "Keep the results"): {LOGIN, SECOND},
     (TRAINING, "report", "Pictures"): {TOKEN},
     (TRAINING, "report", "Comment"): {TOKEN},
     (TRAINING, "report", "Tell by an issue"): {TOKEN},
-    (PROMOTE, "push", "Plan"): {LOGIN},
-    (PROMOTE, "push", "Pull"): {LOGIN},
+    (PROMOTE, "push", "Plan"): {LOGIN, SECOND},
+    (PROMOTE, "push", "Pull"): {LOGIN, SECOND},
     (PROMOTE, "push", "Drop the credentials"): {"CREDENTIALS"},
     (PROMOTE, "push", "Push"): {LOGIN},
+    (PROMOTE, "register", "Ask for the champions, and pull"): {LOGIN, "MLFLOW_TRACKING_URI", *MLFLOW},
+    (PROMOTE, "register", "Drop the credentials"): {"CREDENTIALS"},
+    (PROMOTE, "register", "Measure beside the champions"): {"MLFLOW_TRACKING_URI"},
+    (PROMOTE, "register", "Register"): {"MLFLOW_TRACKING_URI", *MLFLOW, "PAWL_SIGNING_KEY"},
     (PROMOTE, "record", "Record"): {TOKEN},
     (CHAT, "answer", "Answer"): {TOKEN},
     (ACTION, "", "Set up the environment"): {"REQUIREMENTS", "CML"},
@@ -47,18 +56,25 @@ LOGINS = {
     # step that is told of the login -> step that logs in, whose identity it is
     (TRAINING, "plan", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),
     (TRAINING, "train", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (TRAINING, "train", "Keep the results"): ("Log in to write the pull requests' remote", "GOOGLE_KEEPER"),
     (PROMOTE, "push", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),
     (PROMOTE, "push", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
     (PROMOTE, "push", "Push"): ("Log in to write main's remote", "GOOGLE_WRITER"),
+    (PROMOTE, "register", "Ask for the champions, and pull"): ("Log in to read main's remote", "GOOGLE_READER"),
 }
 
 ORDER = {
     "train": [
         "Log in to read main's remote", "Pull", "Drop the credentials", "Train", "Compare", "Track", "Hand over",
+        "Hand over what MLflow has not taken", "Log in to write the pull requests' remote", "Keep the results",
     ],
     "push": [
         "Log in to read main's remote", "Plan", "Pull", "Drop the credentials", "Train what nobody has trained",
         "Log in to write main's remote", "Push", "Hand over",
+    ],
+    "register": [
+        "Log in to read main's remote", "Ask for the champions, and pull", "Drop the credentials",
+        "Measure beside the champions", "Register", "Hand over",
     ],
 }  # fmt: skip
 
@@ -115,7 +131,7 @@ def test_actions_are_few_and_pinned_by_commit(own: Workflows) -> None:
 
 def test_no_checkout_leaves_its_token_behind(own: Workflows) -> None:
     checkouts = [(place, step) for place, step in own.steps() if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == 7
+    assert len(checkouts) == 8
     for place, step in checkouts:
         assert step["with"]["persist-credentials"] is False, place
 
@@ -126,16 +142,32 @@ def test_each_step_is_told_what_it_needs_and_no_more(own: Workflows) -> None:
         assert "env" not in own.parsed(name)
     for file, job, content in own.jobs():
         assert set(content.get("env", {})) <= {"DVC_NO_ANALYTICS", "PAWL_CACHE"}, (file, job)
-        assert "secrets" not in content, "a called workflow is handed all of them"
+        handed = {name: f"${{{{ secrets.{name} }}}}" for name in MLFLOW | REGISTRY} if job == "promote" else {}
+        assert content.get("secrets", {}) == handed, "a called workflow is handed others"
 
 
 def test_secrets_are_for_tracking_alone(own: Workflows) -> None:
-    """And there only for code of people who may push: the command is the checkout's own."""
-    for name, text in own.texts.items():
-        mentioned = re.findall(r"\bsecrets\b\S*", re.sub(r"#.*", "", text))
-        assert mentioned == (
-            [f"secrets.{secret}" for secret in sorted(MLFLOW, key=text.index)] if name == TRAINING else []
-        )
+    """And for the registry; there only for code of people who may push: the command is the checkout's own."""
+    mentioned = {name: set(re.findall(r"\bsecrets\.(\w+)", text)) for name, text in own.texts.items()}
+    assert mentioned == {TRAINING: MLFLOW | REGISTRY, PROMOTE: MLFLOW | REGISTRY, CHAT: set(), ACTION: set()}
+    for place, step in own.steps():
+        told = {value for value in step.get("env", {}).values() if "secrets" in value}
+        if place == (TRAINING, "train", "Track"):
+            # Main's login by GitHub's word for the event: a dispatch, too, runs under main's name.
+            assert told == {
+                f"${{{{ {OF_MAIN} && secrets.MLFLOW_MAIN_{word} || secrets.MLFLOW_TRACKING_{word} }}}}"
+                for word in ("USERNAME", "PASSWORD", "TOKEN")
+            }
+            continue
+        wanted = {
+            (PROMOTE, "register", "Ask for the champions, and pull"): MLFLOW,
+            (PROMOTE, "register", "Register"): REGISTRY,
+        }.get(place, set())
+        assert told == {f"${{{{ secrets.{secret} }}}}" for secret in wanted}, place
+        assert "secrets" not in str({key: value for key, value in step.items() if key not in ("env", "name")}), place
+    for file, job, content in own.jobs():
+        rest = {key: value for key, value in content.items() if key not in ("steps", "secrets")}
+        assert "secrets" not in str(rest), (file, job)
     track = own.step(TRAINING, "train", "Track")
     assert {name for name, value in track["env"].items() if "secrets" in value} == MLFLOW
     assert "&& needs.plan.outputs.trusted == 'true' }}" in track["if"]
@@ -158,14 +190,30 @@ def test_only_trusted_code_logs_in(own: Workflows) -> None:
     for job, trusted in (("plan", "steps.decide.outputs.trusted"), ("train", "needs.plan.outputs.trusted")):
         condition = own.step(TRAINING, job, login)["if"]
         assert condition == f"${{{{ vars.GOOGLE_IDENTITY_PROVIDER != '' && {trusted} == 'true' }}}}"
+    keeper = own.step(TRAINING, "train", "Log in to write the pull requests' remote")["if"]
+    assert "&& vars.PAWL_PULL_REQUESTS_REMOTE != '' &&" in keeper
+    for condition in (keeper, own.step(TRAINING, "train", "Keep the results")["if"]):
+        assert condition.endswith("&& needs.plan.outputs.keeps == 'true' }}")
     # Before the stranger's code is checked out, which could say anything.
     names = own.names(TRAINING, "plan")
     assert names.index("Decide who may do what") < names.index("Check out the commit that was asked for")
-    assert own.parsed(TRAINING)["jobs"]["plan"]["outputs"]["trusted"] == "${{ steps.decide.outputs.trusted }}"
+    for name in ("trusted", "keeps"):
+        assert own.parsed(TRAINING)["jobs"]["plan"]["outputs"][name] == f"${{{{ steps.decide.outputs.{name} }}}}"
+
+
+def test_main_never_hears_of_the_pull_requests_remote(own: Workflows) -> None:
+    for job, step, decided in (("plan", "Plan", "steps.decide"), ("train", "Pull", "needs.plan")):
+        address = own.step(TRAINING, job, step)["env"][SECOND]
+        assert address == f"${{{{ {decided}.outputs.keeps == 'true' && vars.{SECOND} || '' }}}}"
+    for step in ("Plan", "Pull"):
+        address = own.step(PROMOTE, "push", step)["env"][SECOND]
+        assert address == f"${{{{ inputs.cache == 'pull-requests' && vars.{SECOND} || '' }}}}"
 
 
 @pytest.mark.parametrize(
-    ("file", "job", "order"), [(TRAINING, "train", ORDER["train"]), (PROMOTE, "push", ORDER["push"])], ids=ORDER
+    ("file", "job", "order"),
+    [(TRAINING, "train", ORDER["train"]), (PROMOTE, "push", ORDER["push"]), (PROMOTE, "register", ORDER["register"])],
+    ids=ORDER,
 )
 def test_pull_drop_the_login_train_hand_over(own: Workflows, file: str, job: str, order: list[str]) -> None:
     names = own.names(file, job)
@@ -176,15 +224,30 @@ def test_pull_drop_the_login_train_hand_over(own: Workflows, file: str, job: str
     assert drop["env"]["CREDENTIALS"] == f"${{{{ steps.{login['id']}.outputs.credentials_file_path }}}}"
     assert drop["if"] == "${{ !cancelled() }}"
     assert "continue-on-error" not in drop
-    train = own.step(file, job, next(name for name in order if name.startswith("Train")))
+    train = own.step(file, job, next(name for name in order if name.startswith(("Train", "Measure"))))
     # Where the drop fails, nothing trains.
     assert "if" not in train
-    assert train["run"] in ("pawl ci train", "pawl reproduce --no-remote")
+    assert train["run"] in ("pawl ci train", "pawl reproduce --no-remote", "pawl promote --step measure")
+
+
+def test_who_writes_the_registry_runs_no_stage_and_belongs_to_main(own: Workflows) -> None:
+    """The registry's and the signer's secrets come from an environment that can be bound to main, after all stages."""
+    environments = {(file, job): content.get("environment") for file, job, content in own.jobs()}
+    assert {place: name for place, name in environments.items() if name} == {
+        (PROMOTE, "register"): "main",
+        (TRAINING, "train"): f"${{{{ {OF_MAIN} && 'main' || '' }}}}",
+    }
+    assert own.parsed(PROMOTE)["jobs"]["register"]["needs"] == "push"
+    steps = {name: own.step(PROMOTE, "register", name).get("run") for name in ORDER["register"]}
+    assert [command for command in steps.values() if command and command.startswith("pawl")] == [
+        "pawl promote --step pull", "pawl promote --step measure", "pawl promote --step register",
+    ]  # fmt: skip
+    assert "if" not in own.step(PROMOTE, "register", "Register")
 
 
 def test_only_code_that_may_reaches_our_machines(own: Workflows) -> None:
     ours = {(file, job): content for file, job, content in own.jobs() if "self-hosted" in str(content.get("runs-on"))}
-    assert set(ours) == {(TRAINING, "train"), (PROMOTE, "push")}
+    assert set(ours) == {(TRAINING, "train"), (PROMOTE, "push"), (PROMOTE, "register")}
     for content in ours.values():
         assert content["runs-on"] == ["self-hosted", "linux", "gpu"]
     # By GitHub's word, and not by that of a job that ran the stranger's own code.
@@ -251,4 +314,5 @@ def test_what_waits_and_what_is_cancelled(own: Workflows) -> None:
 
 def test_pull_requests_and_main_have_a_cache_each(own: Workflows) -> None:
     assert own.parsed(TRAINING)["jobs"]["train"]["env"]["PAWL_CACHE"] == "${{ needs.plan.outputs.cache }}"
-    assert own.parsed(PROMOTE)["jobs"]["push"]["env"]["PAWL_CACHE"] == "${{ inputs.cache || 'main' }}"
+    for job in ("push", "register"):
+        assert own.parsed(PROMOTE)["jobs"][job]["env"]["PAWL_CACHE"] == "${{ inputs.cache || 'main' }}"

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from pawl.config import parse_config
-from pawl.doctor.services import cml_lines, mlflow_lines
+from pawl.doctor.services import cml_lines, mlflow_lines, registry_lines
 from tests.e2e.ports import free_port
+from tests.registry.keys import make_keys
 
 START_SECONDS = 120
 DEFAULT = parse_config("", "pawl.yaml")
@@ -161,3 +162,23 @@ def test_cml_and_what_only_has_its_name(tmp_path: Path, script: str, state: str,
 def test_without_cml_the_comment_is_posted_all_the_same(tmp_path: Path) -> None:
     [line] = cml_lines({"PATH": str(tmp_path)})
     assert (line.state, "not installed" in line.found) == ("ok", True)
+
+
+def test_the_registry_is_asked_and_the_key_is_looked_at(server: str, tmp_path: Path) -> None:
+    environ = {"MLFLOW_TRACKING_URI": server}
+    registry, signing = registry_lines(DEFAULT, environ, tmp_path)
+    assert (registry.state, registry.found) == ("ok", f"{server} shows its models")
+    assert (signing.state, signing.found) == ("ok", "none: there is no model-signing.pub")
+    private, public = make_keys(tmp_path, "model-signing")
+    [_, signing] = registry_lines(DEFAULT, environ, tmp_path)
+    assert (signing.state, signing.found) == ("ok", "model-signing.pub, secp256r1")
+    public.write_bytes(private.read_bytes())
+    [signing] = registry_lines(DEFAULT, {}, tmp_path)
+    assert (signing.state, signing.found) == ("error", "model-signing.pub holds a private key")
+    public.write_text("nothing")
+    [signing] = registry_lines(DEFAULT, {}, tmp_path)
+    assert signing.state == "error"
+    public.unlink()
+    [signing] = registry_lines(parse_config("registry: {sign: key}", "pawl.yaml"), {}, tmp_path)
+    assert (signing.state, "docs/registry.md" in signing.remedy) == ("error", True)
+    assert registry_lines(parse_config("tracking: {enabled: false}", "pawl.yaml"), environ, tmp_path) == []

@@ -40,7 +40,9 @@ def test_one_task_is_trained_on_both_sides_and_the_other_is_left_alone(
     [comment] = world.comments(3)
     assert comment.body.startswith("### 🔻 **Worse**: `digits accuracy` ")
     ran = re.findall(r"^(head|base): (\S+) runs$", run.job("train").said["Train"], re.MULTILINE)
-    both = [(side, f"{stage}@digits") for side in ("head", "base") for stage in ("train", "evaluate", "plot")]
+    both = [
+        (side, f"{stage}@digits") for side in ("head", "base") for stage in ("train", "evaluate", "plot", "package")
+    ]
     # What both sides read is made once, and base has it from head.
     assert sorted(ran) == sorted([("head", "fetch@digits"), ("head", "prepare@digits"), *both])
 

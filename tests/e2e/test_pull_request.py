@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tests.e2e.act import Run
+from tests.e2e.storage import BUCKET
 from tests.e2e.world import World
 
 RATE = "train:\n  # Step size.\n  rate: {}\n"
@@ -117,6 +118,23 @@ def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None
     assert history(updated.body) == [(event["pull_request"]["head"]["sha"], "✅ better"), (head, "✅ better")]
     assert re.search(r"^\| `train` \| ♻️ restored \| ♻️ restored \|", updated.body, re.MULTILINE)
     assert world.tracked_runs() == 4
+
+
+def test_another_runner_finds_what_the_first_has_kept(world: World) -> None:
+    world.pull_requests_remote = f"gs://{BUCKET}/kept-by-pull-requests"
+    event = world.open_pull_request(7, "kept", {"params.yaml": RATE.format("2.125")}, "Another rate")
+    first = world.run("pull_request", event, "runner-1")
+
+    assert_green(first)
+    assert outcomes(first, "train", ["Keep the results"]) == ["success"], first.told()
+    made = len(world.stages_run())
+    assert made > 0
+
+    second = world.run("pull_request", event, "runner-2")
+    assert_green(second)
+    assert len(world.stages_run()) == made
+    [comment] = world.comments(7)
+    assert re.search(r"^\| `train` \| ♻️ restored \| ♻️ restored \|", comment.body, re.MULTILINE)
 
 
 def test_a_regression_closes_the_gate_and_its_stages_saw_no_secret(world: World) -> None:

@@ -101,6 +101,12 @@ class World:
     folder: Path
     github: FakeGitHub
     bucket_url: str
+    mlflow_url: str | None = None
+    """Of a server; None: MLflow is a database."""
+    signing_key: str = ""
+    """As PEM; empty: nothing is signed."""
+    pull_requests_remote: str = ""
+    """Where pull requests keep their results; empty: on the runner."""
 
     @property
     def work(self) -> Path:
@@ -128,9 +134,12 @@ class World:
         return f"sqlite:///{self.folder / 'mlflow.db'}"
 
     def tracked_runs(self) -> int:
-        """How many runs MLflow has."""
+        """How many stages' runs MLflow has."""
         with closing(sqlite3.connect(self.database.removeprefix("sqlite:///"))) as database:
-            [count] = database.execute("SELECT count(*) FROM runs WHERE status = 'FINISHED'").fetchone()
+            [count] = database.execute(
+                "SELECT count(*) FROM runs JOIN tags USING (run_uuid)"
+                " WHERE status = 'FINISHED' AND key = 'pawl.kind' AND tags.value = 'stage'"
+            ).fetchone()
         return int(count)
 
     def checked_out(self) -> str:
@@ -195,12 +204,19 @@ class World:
             event_name,
             event,
             env=self.environment(folder),
-            secrets={"GITHUB_TOKEN": TOKEN, "MLFLOW_TRACKING_TOKEN": "token-of-mlflow"},
+            secrets={
+                "GITHUB_TOKEN": TOKEN,
+                "MLFLOW_TRACKING_TOKEN": "token-of-mlflow",
+                "MLFLOW_MAIN_TOKEN": "token-of-main",
+                **({"PAWL_SIGNING_KEY": self.signing_key} if self.signing_key else {}),
+            },
             variables={
-                "MLFLOW_TRACKING_URI": self.database,
+                "MLFLOW_TRACKING_URI": self.mlflow_url or self.database,
                 "GOOGLE_IDENTITY_PROVIDER": "projects/1/locations/global/workloadIdentityPools/github/providers/acme",
                 "GOOGLE_READER": "reader@acme",
                 "GOOGLE_WRITER": "writer@acme",
+                "GOOGLE_KEEPER": "keeper@acme",
+                "PAWL_PULL_REQUESTS_REMOTE": self.pull_requests_remote,
             },
             machine=folder,
             workflow=workflow,

@@ -53,6 +53,7 @@ def examine(
             Check("repository", "dvc.yaml", lambda: repository.pipeline_lines(place, config)),
             Check("repository", "noise", lambda: repository.noise_lines(place, config)),
             *_remote_checks(place, environ, probe_write, set(read_only)),
+            Check("services", "registry", lambda: services.registry_lines(config, environ, place)),
         ]
     if top is not None:
         checkout = top

@@ -1,4 +1,4 @@
-"""The services a run talks to: MLflow and CML."""
+"""The services a run talks to: MLflow with its registry, and CML."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +83,52 @@ def _let_in(address: str, shown: str, environ: Mapping[str, str]) -> list[Line]:
     if status != 200 or not isinstance(answer, dict):
         return [not_checked("services", "MLflow: login", f"{shown} answers {status}")]
     return []
+
+
+def registry_lines(config: Config, environ: Mapping[str, str], root: Path) -> list[Line]:
+    """Whether the model registry can be read from here, and whether what signatures are verified with is in order."""
+    if not config.tracking.enabled:
+        return []
+    return [*_registry_line(config, environ), _key_line(config, root / config.registry.public_key)]
+
+
+def _registry_line(config: Config, environ: Mapping[str, str]) -> list[Line]:
+    address = (environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or "").rstrip("/")
+    if urlsplit(address).scheme not in ("http", "https"):
+        return []
+    shown = without_password(address)
+    try:
+        status, _ = _get(f"{address}/api/2.0/mlflow/registered-models/search?max_results=1", environ)
+    except OSError as problem:
+        return [not_checked("services", "registry", f"{type(problem).__name__}: {one_line(problem)}")]
+    if status == 200:
+        return [ok("services", "registry", f"{shown} shows its models")]
+    remedy = "Give this login the right to read registered models: `pawl promote` asks for the champion first."
+    return [warning("services", "registry", f"{shown} does not show its models ({status})", remedy)]
+
+
+def _key_line(config: Config, path: Path) -> Line:
+    wants = config.registry.sign
+    if not path.is_file():
+        if wants == "key":
+            remedy = "Commit the public half of the signing key, see docs/registry.md."
+            return error("services", "signing", f"`registry.sign` is key, and {path.name} does not exist", remedy)
+        return ok("services", "signing", "keyless" if wants == "keyless" else f"none: there is no {path.name}")
+    content = path.read_bytes()[:_MOST_BYTES]
+    if b"PRIVATE" in content:
+        remedy = "Make a new key: this one is in the history, see docs/registry.md."
+        return error("services", "signing", f"{path.name} holds a private key", remedy)
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(content)
+    except ValueError:
+        key = None
+    if not isinstance(key, EllipticCurvePublicKey):
+        remedy = "Write the public half of a key on P-256, see docs/registry.md."
+        return error("services", "signing", f"{path.name} is no public key of an elliptic curve", remedy)
+    return ok("services", "signing", f"{path.name}, {key.curve.name}")
 
 
 def _no_entry(shown: str, status: int) -> Line:
