@@ -131,6 +131,18 @@ def test_another_key_is_refused(signed: Path, tmp_path: Path) -> None:
         verify(signed, Signing("key", other, None), "the model")
 
 
+def test_the_key_before_counts_as_long_as_it_stands_in_the_file(
+    signed: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, new = make_keys(tmp_path)
+    both = tmp_path / "both.pub"
+    both.write_text(f"The present one:\n{new.read_text()}and the one before:\n{keys[1].read_text()}")
+    verify(signed, Signing("key", both, None), "it")
+    (signed / "weights.bin").write_bytes(b"other")
+    with pytest.raises(NotTrustedError, match="not what was signed"):
+        verify(signed, Signing("key", both, None), "it")
+
+
 def test_another_signers_package_with_our_keys_name_is_refused(
     package: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -205,7 +217,7 @@ def test_the_public_key_must_be_there_and_be_the_other_half(
         verify(package, Signing("key", tmp_path / "none.pub", None), "the model")
     (tmp_path / "bad.pub").write_text("no key")
     (package / SIGNATURE).write_text("{}")
-    with pytest.raises(InputError, match="is no public key"):
+    with pytest.raises(InputError, match="holds no public key"):
         verify(package, Signing("key", tmp_path / "bad.pub", None), "the model")
 
 

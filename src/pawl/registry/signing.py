@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ ISSUER = "https://token.actions.githubusercontent.com"
 # MLflow puts it into what it downloads from the registry: the model's name and version, and nothing else.
 _MLFLOW_NOTE = "registered_model_meta"
 _NOTE_KEYS = {"model_name", "model_version"}
+_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\n?")
+_NO_KEY = "holds no public key on the curve P-256, P-384 or P-521."
+_OTHER_KEY = "it was signed with another key"
 
 Mode = Literal["key", "keyless", "off"]
 
@@ -126,7 +130,33 @@ def verify(folder: Path, signing: Signing, shown: str) -> None:
 
 
 def _problem(folder: Path, signature: Path, signing: Signing) -> str:
-    """What is wrong with the signature or the files; empty where nothing is."""
+    """What is wrong with the signature or the files; empty where nothing is, by any of the public keys."""
+    if signing.mode == "keyless":
+        return _problem_by(folder, signature, signing, None)
+    problem = _OTHER_KEY
+    with tempfile.TemporaryDirectory() as place:
+        for number, text in enumerate(_public_keys(signing.public_key)):
+            key = Path(place, f"{number}.pub")
+            key.write_text(text, encoding="ascii")
+            found = _problem_by(folder, signature, signing, key)
+            if not found:
+                return ""
+            problem = found if problem == _OTHER_KEY else problem
+    return problem
+
+
+def _public_keys(path: Path) -> list[str]:
+    """The keys in the file, the present one first: older versions were signed with the others."""
+    try:
+        found = _PUBLIC_KEY.findall(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError):
+        found = []
+    if not found:
+        raise InputError(f"{path} {_NO_KEY}")
+    return list(found)
+
+
+def _problem_by(folder: Path, signature: Path, signing: Signing, key: Path | None) -> str:
     from cryptography.exceptions import InvalidSignature
 
     hashing, _, verifying = _openssf()
@@ -135,13 +165,13 @@ def _problem(folder: Path, signature: Path, signing: Signing) -> str:
     config: Any = verifying.Config().set_hashing_config(
         hashing.Config().set_ignored_paths(paths=ignored, ignore_git_paths=False)
     )
-    if signing.mode == "keyless":
+    if key is None:
         config.use_sigstore_verifier(identity=signing.identity or "", oidc_issuer=ISSUER)
     else:
         try:
-            config.use_elliptic_key_verifier(public_key=signing.public_key)
+            config.use_elliptic_key_verifier(public_key=key)
         except Exception:
-            raise InputError(f"{signing.public_key} is no public key on the curve P-256, P-384 or P-521.") from None
+            raise InputError(f"{signing.public_key} {_NO_KEY}") from None
     try:
         config.verify(folder, signature)
     except InvalidSignature:
@@ -149,7 +179,7 @@ def _problem(folder: Path, signature: Path, signing: Signing) -> str:
     except ValueError as error:
         told = one_line(error)
         if told.startswith("Key mismatch"):
-            return "it was signed with another key"
+            return _OTHER_KEY
         return (
             told.removeprefix("Signature mismatch: ")[:400]
             if told.startswith("Signature mismatch")
