@@ -102,7 +102,9 @@ def reproduce(
         written = read_file(reports_of(chosen), "plan.json", Plan, "pawl plan")
         session = open_session(chosen, made=written)
         made, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore)
+        stages = reproduce_step(
+            session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore, tracked=True
+        )
     if as_json:
         print_json(stages)
     if stages.failed("head"):
@@ -152,7 +154,9 @@ def run(
     with exclusive(folder):
         session = open_session(chosen)
         made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
-        stages = reproduce_step(session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore)
+        stages = reproduce_step(
+            session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore, tracked=True
+        )
         comparison = compare_step(session, made, stages)
         tracked = track_step(session, stages, comparison, say)
         drawn = pictures and comparison.verdict != "unchanged"

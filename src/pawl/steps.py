@@ -96,11 +96,13 @@ def reproduce_step(
     jobs: int | None = 1,
     watch: Watch = nullcontext,
     rescored: bool = False,
+    tracked: bool = False,
 ) -> Stages:
     """Restore or run what the plan names, and write `stages.json`.
 
     Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile. With
-    `rescored`, base's model is judged by head's evaluation too where base's own is another.
+    `rescored`, base's model is judged by head's evaluation too where base's own is another. With `tracked`, MLflow is
+    told of stages while they run, and `track_step` is to tell it the rest.
     """
     from pawl.pipeline.environment import describe_machine, installed_gpus, visible_gpus
     from pawl.pipeline.orphans import no_orphans
@@ -146,7 +148,8 @@ def reproduce_step(
     rate = Rate(per_hour=cost.per_hour, currency=cost.currency) if cost else None
     trains = any("run" in (stage.action, stage.base_action) for stage in plan.stages)
     # Delivery to MLflow is begun before the stages, and outlives them: it is none of their orphans.
-    with live_tracking(session, shared.machine, trains=trains) as shared.live, no_orphans(), watch(shared.progress):
+    live = live_tracking(session, shared.machine, trains=trains) if tracked else nullcontext()
+    with live as shared.live, no_orphans(), watch(shared.progress):
         stages = reproduce(head, base, plan, rate)
         if rescored and base is not None:
             again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={}, live=None)

@@ -97,7 +97,7 @@ def train_run(
         plan, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
         return reproduce_step(
             session, plan, head_looks, base_looks, say, jobs=jobs, watch=watch,
-            rescored=run.wishes.rescore and not session.is_dirty,
+            rescored=run.wishes.rescore and not session.is_dirty, tracked=True,
         )  # fmt: skip
 
 

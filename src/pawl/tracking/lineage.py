@@ -16,7 +16,7 @@ from pawl.pipeline.provenance import data_digest
 from pawl.schema import Machine, Side
 from pawl.tracking import names
 from pawl.tracking.events import Begun, Dataset, Inputs, Params
-from pawl.tracking.server import experiment_of, experiments, repository_name, without_secrets
+from pawl.tracking.server import experiment_of, experiments, is_main, repository_name, without_secrets
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -50,12 +50,13 @@ def about(session: Session, machine: Machine, at_ms: int) -> About:
     head = session.head_revision
     started_from = git(session.root, "rev-parse", "HEAD", check=False) if session.overrides else head.commit
     name, link = _parent(session)
+    branch = head.name if link else name
     tags = {
         names.COMMIT_TAG: started_from or head.commit,
         names.SOURCE_TAG: source,
-        "pawl.branch": head.name,
+        "pawl.branch": branch,
         "pawl.base": session.base_revision.commit,
-        "mlflow.note.content": link or f"`{head.name}` of {source}",
+        "mlflow.note.content": link or f"`{branch}` of {source}",
     }
     if link:
         tags["pawl.pull_request"] = link
@@ -141,6 +142,8 @@ def provenance(said: About, project: Project, stage: PipelineStage, side: Side, 
 def _parent(session: Session) -> tuple[str, str]:
     """What the parent run is called, a pull request or a branch, and the address of the pull request."""
     found = re.fullmatch(r"refs/pull/(\d+)/(?:merge|head)", os.environ.get("GITHUB_REF", ""))
+    if found is None and is_main(session):
+        return session.config.base.removeprefix("origin/"), ""  # a workflow checks out a commit, and no branch
     if found is None:
         return session.head_revision.name or session.head_revision.commit[:10], ""
     server, slug = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
