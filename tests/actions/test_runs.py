@@ -75,7 +75,7 @@ def test_the_outputs_are_words_of_ours(tmp_path: Path) -> None:
     run = run_of(tmp_path, "pull_request", request())
     assert decision_outputs(run, tmp_path) == {
         "commit": "", "cache": "pull-requests", "may_train": "true", "trusted": "true", "main": "false",
-        "writes": "true", "gate": "true", "dry_run": "false", "scheduled": "false",
+        "writes": "true", "gate": "true", "dry_run": "false", "scheduled": "false", "keeps": "true",
     }  # fmt: skip
     wished = run_of(tmp_path, "workflow_dispatch", {"inputs": {"overrides": "a=1"}})
     assert decision_outputs(wished, tmp_path)["gate"] == "false"

@@ -79,11 +79,15 @@ def run_workflow(
     command += ["--action-cache-path", str(machine / "act")]
     for label in ("ubuntu-latest", "self-hosted"):
         command += ["--platform", f"{label}=-self-hosted"]
-    for kind in ("env", "secret", "var", "input"):
+    for kind in ("env", "var", "input"):
         command += [f"--{kind}-file", os.devnull]
+    # On the command line every process of the machine could read them, other tests' too.
+    secret_file = machine / "secrets.yaml"
+    secret_file.write_text(json.dumps(dict(secrets)), encoding="utf-8")
+    command += ["--secret-file", str(secret_file)]
     for name, folder in _stand_ins(workflows).items():
         command += ["--local-repository", f"{name}={folder}"]
-    for flag, values in (("--env", env), ("--secret", secrets), ("--var", variables)):
+    for flag, values in (("--env", env), ("--var", variables)):
         for name, value in values.items():
             command += [flag, f"{name}={value}"]
     # Nothing of the tests' own environment may reach a step.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,8 @@ def test_the_champion_loads_without_the_repository_and_is_what_was_signed(
     story: Story, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # From a store on this machine MLflow loads in place, and Python would leave its bytecode there.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     mlflow.set_tracking_uri(database)
     assert mlflow.pyfunc.load_model(f"models:/{NAME}@champion").predict([[1]]) == [0.95]
     version = MlflowClient(tracking_uri=database).get_model_version(NAME, "2")

@@ -34,7 +34,7 @@ def clone(tmp_path: Path) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, target)
-    (root / ".gitignore").write_text("/data/\n/models/\n/results/\n__pycache__/\n")
+    (root / ".gitignore").write_text("/data/\n/models/\n/packages/\n/results/\n__pycache__/\n")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *words], cwd=root, check=True)

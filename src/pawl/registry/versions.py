@@ -32,6 +32,7 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 _ALIAS_ROUNDS = 20
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
+_REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def settle_aliases(client: MlflowClient, name: str) -> dict[str, int]:
 
     Somebody who writes at the same time reads again afterwards too, so the last to write leaves what all marks say.
     """
-    for _ in range(_ALIAS_ROUNDS):
+    from mlflow.exceptions import MlflowException
+
+    for number in range(_ALIAS_ROUNDS):
         marks = all_marks(versions_of(client, name))
         found = {CHAMPION: champion(marks), CANDIDATE: candidate(marks)}
         wanted = {alias: mark.version for alias, mark in found.items() if mark is not None}
@@ -158,7 +161,12 @@ def settle_aliases(client: MlflowClient, name: str) -> dict[str, int]:
         if not differing:
             return wanted
         for alias, version in differing.items():
-            client.set_registered_model_alias(name, alias, str(version))
+            try:
+                client.set_registered_model_alias(name, alias, str(version))
+            except MlflowException as error:
+                # Two who set an alias for the first time collide in MLflow's database; look again at what is there.
+                if number == _ALIAS_ROUNDS - 1 or error.error_code in _REFUSED:
+                    raise
     raise ServiceError(f"the aliases of {name} in MLflow do not stay as they are set: see who else sets them.")
 
 

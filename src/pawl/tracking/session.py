@@ -102,10 +102,12 @@ def current_spool(session: Session) -> Path:
 
 
 def _stream(session: Session, folder: Path) -> None:
-    """Begin to deliver while the stages run, if the server is there and this step may know its password."""
+    """Begin to deliver while the stages run, if there is a server that this step may know the password of.
+
+    A local file is written at the end: nobody watches it, and MLflow would take seconds of the processor now.
+    """
     # In a workflow the stages' step is told nothing, and stages could read what it is told.
-    told = (
-        os.environ.get("MLFLOW_TRACKING_URI") if "GITHUB_ACTIONS" in os.environ else configured_uri(session) or "sqlite"
-    )
-    if told and unreachable(tracking_uri(session)) is None:
+    in_workflow = "GITHUB_ACTIONS" in os.environ
+    told = os.environ.get("MLFLOW_TRACKING_URI") if in_workflow else configured_uri(session)
+    if told and unreachable(told) is None:
         deliverer_of(session, folder)
