@@ -75,7 +75,8 @@ def repository_name(session: Place) -> str:
     if os.environ.get("GITHUB_REPOSITORY"):
         return os.environ["GITHUB_REPOSITORY"][:200]
     origin = git(session.root, "remote", "get-url", "origin", check=False).rstrip("/").removesuffix(".git")
-    return (re.split(r"[/:]", origin)[-1] if origin else "") or session.root.name
+    parts = [part for part in re.split(r"[/:]", origin) if part not in ("", ".", "..")]
+    return parts[-1] if parts else session.root.name
 
 
 def is_main(session: Place) -> bool:

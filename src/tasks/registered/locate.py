@@ -95,8 +95,8 @@ def _repository(root: Path) -> str:
         named = done.stdout.strip() if done.returncode == 0 else ""
     # The path of an address, scp's kind too, and of a Windows or other folder.
     path = urlsplit(named).path if "://" in named else named
-    last = re.split(r"[/:\\]", path.rstrip("/").removesuffix(".git"))[-1]
-    return last or root.resolve().name
+    parts = [part for part in re.split(r"[/:\\]", path.rstrip("/").removesuffix(".git")) if part not in ("", ".", "..")]
+    return parts[-1] if parts else root.resolve().name
 
 
 def _first_line(error: BaseException) -> str:
