@@ -98,7 +98,8 @@ def test_a_merge_makes_a_signed_version_that_is_champion_while_it_holds(
     private, public = make_keys(tmp_path)
     world.mlflow_url, world.signing_key = mlflow_url, private.read_text()
     git(world.work, "checkout", "--quiet", "main")
-    script = RECORD % "package" + PACKAGE.replace("model.json", "model.txt")
+    # A module of its own: Python imports one of a name, and tests beside this one load a package too.
+    script = RECORD % "package" + PACKAGE.replace("model.json", "model.txt").replace("pets_model", "merged_model")
     files = {
         "package.py": script.replace('json.loads(pathlib.Path(path).read_text())["skill"]', "float(open(path).read())"),
         "dvc.yaml": (world.work / "dvc.yaml").read_text() + PACKAGE_STAGE.lstrip("\n"),

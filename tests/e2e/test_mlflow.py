@@ -65,6 +65,7 @@ def text_of(address: str, wanted: str, picture: Path | None = None) -> str:
     """What a page says, once it says what is wanted or long has not."""
     with Browser() as browser:
         page = Page(browser)
+        page.call("Emulation.setDeviceMetricsOverride", width=1_500, height=900, deviceScaleFactor=1, mobile=False)
         page.call("Page.navigate", url=address)
         end, said = time.monotonic() + PAGE_SECONDS, ""
         while wanted not in said and time.monotonic() < end:
@@ -142,7 +143,8 @@ def test_a_pull_request_and_its_merge_are_told_apart_and_hang_together(
     experiment = client.get_experiment_by_name("e2e branches").experiment_id
     said = text_of(f"{mlflow_url}/#/experiments/{experiment}/runs", "#7", tmp_path / "runs.png")
     assert "#7" in said
-    said = text_of(f"{mlflow_url}/#/experiments/{experiment}/runs/{train.info.run_id}", "pawl.stage_key")
+    shown = f"{mlflow_url}/#/experiments/{experiment}/runs/{train.info.run_id}"
+    said = text_of(shown, "pawl.stage_key", tmp_path / "run.png")
     assert "pawl.stage_key" in said
     said = text_of(f"{mlflow_url}/#/models/ct-pets", "champion", tmp_path / "model.png")
     assert "champion" in said

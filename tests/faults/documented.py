@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-SERVICES = {"GitHub": ("github", 6), "The bucket": ("bucket", 12), "MLflow": ("mlflow", 40)}
+SERVICES = {"GitHub": ("github", 6), "The bucket": ("bucket", 12), "MLflow": ("mlflow", 90)}
 """Heading -> service, and the patience in seconds with which it is played."""
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 Kind = Literal["refuse", "hang", "reset", "cut", "500", "429", "slow", "trickle", "hold"]
 PIECE_SECONDS = 0.1
-PIECES = 8
+PIECES = 4
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -32,8 +32,8 @@ class Fault:
 
     refuse: nobody listens (whatever the request). hang: the request is taken and never answered. reset: the connection
     is reset. cut: the true answer ends `cut_bytes` into its body. 500 and 429: answers without effect. slow: the
-    true answer comes in pieces, within a second or so. trickle: it comes byte for byte and would take hours, so that no
-    time limit between two bytes ends it. hold: the request has its effect and its answer is withheld.
+    true answer comes in pieces, within half a second or so. trickle: it comes byte for byte and would take hours, so
+    that no time limit between two bytes ends it. hold: the request has its effect and its answer is withheld.
     """
 
     kind: Kind

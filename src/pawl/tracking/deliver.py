@@ -31,8 +31,9 @@ ARCHIVE_VARIABLE = "PAWL_ARCHIVE_AFTER_DAYS"
 _IDLE_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 0.3, 10.0
 _NICENESS = 10
-_AT_ONCE = 50
-"""Events after which what is confirmed is written down."""
+_FIRST_AT_ONCE, _MOST_AT_ONCE = 4, 50
+"""Events after which what is confirmed is written down: whoever waits for a slow server sees by it that it gets on."""
+_SOON_SECONDS = 1.0
 _MOST_REWINDS = 3
 # Of MLflow's, which are not cured by asking again.
 _FINAL = ("PERMISSION_DENIED", "UNAUTHENTICATED", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND")
@@ -77,12 +78,12 @@ def _deliver_one(client: MlflowClient, uri: str, folder: Path, *, live: bool) ->
 
 def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
     """Send what comes until nobody writes any more; False where patience ended first."""
-    from pawl.tracking.delivery import NotKeptError
     from pawl.tracking.finding import RefusedError
+    from pawl.tracking.kept import NotKeptError
 
     folder, checked, closed = delivery.spool, False, False
     moved = time.monotonic()
-    pause = _FIRST_PAUSE_SECONDS
+    pause, at_once = _FIRST_PAUSE_SECONDS, _FIRST_AT_ONCE
     cursor.set(state="delivering", tries=0, reason="")
     while True:
         try:
@@ -98,12 +99,14 @@ def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
                 time.sleep(_IDLE_SECONDS)
                 moved = time.monotonic()
                 continue
-            for start in range(0, max(len(found), 1), _AT_ONCE):
-                part = found[start : start + _AT_ONCE]
+            start = 0
+            while cursor.value.offset < end:
+                begun, part = time.monotonic(), found[start : start + at_once]
                 delivery.apply([event for event, _ in part])
-                confirmed = part[-1][1] if start + _AT_ONCE < len(found) else end
-                cursor.set(offset=confirmed, state="delivering", tries=0, reason="")
+                start += at_once
+                cursor.set(offset=part[-1][1] if start < len(found) else end, state="delivering", tries=0, reason="")
                 moved, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
+                at_once = min(2 * at_once, _MOST_AT_ONCE) if moved - begun < _SOON_SECONDS else max(1, at_once // 2)
             closed = any(isinstance(event, Closed) for event, _ in found[-1:])
         except NotKeptError as error:
             if cursor.value.rewound >= _MOST_REWINDS:
@@ -116,6 +119,7 @@ def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
                 raise RefusedError(_said(error, delivery.uri)) from error
             cursor.set(state="failing", tries=cursor.value.tries + 1, reason=_said(error, delivery.uri))
             delivery.forget_waiting()
+            at_once = max(1, at_once // 2)
             waited_for = live and not _is_written(folder)
             if (waited_for or not live) and time.monotonic() - moved > patience_seconds():
                 return False

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.tracking import names
+from pawl.tracking.batches import Waiting, requests_of
 from pawl.tracking.cursor import CursorFile
 from pawl.tracking.events import (
-    MAX_POINTS,
     Artifact,
     Begun,
     Closed,
@@ -19,30 +19,22 @@ from pawl.tracking.events import (
     Event,
     Inputs,
     Params,
-    Point,
     Points,
     Tags,
 )
 from pawl.tracking.finding import (
     broken_off,
-    complete_run,
+    complete,
     experiment_named,
-    first_run,
     readable_experiment,
     runs_with,
 )
+from pawl.tracking.kept import check_kept, known_points
 from pawl.tracking.spool import alone, artifact_file, events_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
-
-_BATCH = 100
-"""Parameters or tags that MLflow takes at once."""
-
-
-class NotKeptError(Exception):
-    """The server said yes to what it does not have."""
 
 
 class Delivery:
@@ -53,8 +45,9 @@ class Delivery:
         self.uri = uri
         self.spool = spool
         self.cursor = cursor
-        self._waiting: dict[str, list[Point]] = {}
+        self._waiting: dict[str, Waiting] = {}
         self._known: dict[str, set[tuple[str, int, float]]] = {}
+        self._also: dict[str, str | None] = {}
 
     def check_experiments(self) -> None:
         """Begin anew where the experiments that were written to are not those of that name any more."""
@@ -68,11 +61,11 @@ class Delivery:
         for event in events:
             if isinstance(event, Closed):
                 continue
-            if isinstance(event, Points):
+            if isinstance(event, Points | Params | Tags):
                 self._gather(event)
                 continue
             if event.run in self._waiting:
-                self._send_points(event.run)
+                self._send_waiting(event.run)
             if isinstance(event, Begun):
                 if event.run not in self.cursor.value.runs:
                     self._begin(event)
@@ -81,41 +74,43 @@ class Delivery:
             elif isinstance(event, Complete) and event.run in self.cursor.value.linked:
                 self._link(event.run)
         for run in list(self._waiting):
-            self._send_points(run)
+            self._send_waiting(run)
 
     def forget_waiting(self) -> None:
         """Leave what was gathered and not sent: it is in the spool, and comes again."""
         self._waiting.clear()
 
-    def _gather(self, event: Points) -> None:
-        if event.run in self.cursor.value.runs:
-            self._waiting.setdefault(event.run, []).extend(event.points)
-            if len(self._waiting[event.run]) >= MAX_POINTS:
-                self._send_points(event.run)
+    def _gather(self, event: Points | Params | Tags) -> None:
+        if event.run not in self.cursor.value.runs:
+            return
+        waiting = self._waiting.setdefault(event.run, Waiting())
+        if isinstance(event, Points):
+            waiting.points += event.points
+        elif isinstance(event, Params):
+            waiting.params |= {names.allowed_name(name): value for name, value in event.values.items()}
+        else:
+            waiting.tags |= {names.allowed_name(name): value for name, value in event.values.items()}
+        if waiting.is_full:
+            self._send_waiting(event.run)
 
-    def _send_points(self, run: str) -> None:
-        from mlflow.entities import Metric
+    def _send_waiting(self, run: str) -> None:
+        from mlflow.entities import Metric, Param, RunTag
 
-        points, run_id = self._waiting[run], self.cursor.value.runs[run]
+        waiting, run_id = self._waiting[run], self.cursor.value.runs[run]
         if run in self.cursor.value.continued:
-            known = self._known_points(run, run_id)
-            points = [point for point in points if (point[0], point[2], point[1]) not in known]
-        for start in range(0, len(points), MAX_POINTS):
-            part = points[start : start + MAX_POINTS]
-            self.client.log_batch(run_id, metrics=[Metric(name, value, at, step) for name, value, step, at in part])
+            # A training that goes on writes its history again from the start.
+            if run not in self._known:
+                self._known[run] = known_points(self.client, run_id)
+            known = self._known[run]
+            waiting.points = [point for point in waiting.points if (point[0], point[2], point[1]) not in known]
+        for request in requests_of(waiting):
+            self.client.log_batch(
+                run_id,
+                metrics=[Metric(name, value, at, step) for name, value, step, at in request.points],
+                params=[Param(name, value) for name, value in request.params.items()],
+                tags=[RunTag(name, value) for name, value in request.tags.items()],
+            )
         del self._waiting[run]
-
-    def _known_points(self, run: str, run_id: str) -> set[tuple[str, int, float]]:
-        """What a run that broke off had already: a training that goes on writes its history again from the start."""
-        if run not in self._known:
-            metrics = self.client.get_run(run_id).data.metrics
-            self._known[run] = {
-                (name, point.step, point.value)
-                for name in metrics
-                if not name.startswith("system/")
-                for point in self.client.get_metric_history(run_id, name)
-            }
-        return self._known[run]
 
     def _begin(self, event: Begun) -> None:
         value = self.cursor.value
@@ -123,17 +118,19 @@ class Delivery:
             return  # of a result that is known, so its folds are too
         with self._one_at_a_time():
             experiment = self._experiment(event.experiment)
-            found = first_run(self.client, experiment, {names.RUN_TAG: event.run})
+            if event.key is None:
+                same = runs_with(self.client, [experiment], {names.RUN_TAG: event.run})
+            else:
+                same = runs_with(self.client, self._places(experiment, event), {names.BEGUN_TAG: event.key})
+            here = [run for run in same if run.info.experiment_id == experiment]
+            found = next((run for run in here if run.data.tags.get(names.RUN_TAG) == event.run), None)
             if found is None and event.key is not None and not event.forced:
-                places = [experiment]
-                if event.also and (other := readable_experiment(self.client, event.also)):
-                    places.append(other)
-                known = complete_run(self.client, places, event.key)
+                known = complete(same)
                 if known is not None:
                     place = f"{known.info.experiment_id}/{known.info.run_id}"
                     self.cursor.set(linked={**value.linked, event.run: place})
                     return
-                found = broken_off(self.client, experiment, event.key)
+                found = broken_off(here)
                 if found is not None:
                     self.cursor.set(continued=(*value.continued, event.run))
             run_id = found.info.run_id if found is not None else self._create(experiment, event)
@@ -142,13 +139,21 @@ class Delivery:
             self._tag(run_id, {**self._begun_tags(event), **event.tags})
         self.cursor.set(runs={**self.cursor.value.runs, event.run: run_id})
 
+    def _places(self, experiment: str, event: Begun) -> list[str]:
+        """The experiments in which the result may be known."""
+        if event.also is None:
+            return [experiment]
+        if event.also not in self._also:
+            self._also[event.also] = readable_experiment(self.client, event.also)
+        other = self._also[event.also]
+        return [experiment] if other is None else [experiment, other]
+
     def _create(self, experiment: str, event: Begun) -> str:
         tags = {**self._begun_tags(event), **event.tags}
         stage = event.tags.get(names.STAGE_TAG)
         if event.kind == "stage" and stage:
             same = {names.STAGE_TAG: stage, names.SIDE_TAG: event.tags.get(names.SIDE_TAG, "")}
-            previous = first_run(self.client, experiment, same, "DESC")
-            if previous is not None:
+            for previous in runs_with(self.client, [experiment], same, order="DESC", most=1):
                 tags[names.PREVIOUS_TAG] = previous.info.run_id
         made = self.client.create_run(experiment, start_time=event.at_ms, run_name=event.name, tags=tags)
         return str(made.info.run_id)
@@ -162,15 +167,7 @@ class Delivery:
         return tags
 
     def _send(self, run_id: str, event: Event) -> None:
-        from mlflow.entities import Param
-
-        if isinstance(event, Params):
-            params = [Param(names.allowed_name(name), value) for name, value in event.values.items()]
-            for start in range(0, len(params), _BATCH):
-                self.client.log_batch(run_id, params=params[start : start + _BATCH])
-        elif isinstance(event, Tags):
-            self._tag(run_id, event.values)
-        elif isinstance(event, Inputs):
+        if isinstance(event, Inputs):
             self.client.log_inputs(
                 run_id, datasets=[_dataset(one.name, one.digest, one.source) for one in event.datasets]
             )
@@ -186,34 +183,23 @@ class Delivery:
 
     def _complete(self, run_id: str, event: Complete) -> None:
         """The tag by which the run is found comes last: one that broke off, or is not whole, is never linked."""
-        self._check_kept(run_id, event.run)
-        experiment = self.client.get_run(run_id).info.experiment_id
+        experiment = check_kept(self.client, run_id, self.spool, event.run)
         with self._one_at_a_time():
-            other = None if event.forced else complete_run(self.client, [experiment], event.key)
-            if other is not None and other.info.run_id != run_id:
+            same = runs_with(self.client, [experiment], {names.BEGUN_TAG: event.key})
+            others = [run for run in same if run.info.run_id != run_id]
+            first = None if event.forced else complete(others)
+            if first is not None:
                 # Somebody else made the same result at the same time, and was first.
                 self.client.set_terminated(run_id, status="KILLED")
                 runs = {run: known for run, known in self.cursor.value.runs.items() if run != event.run}
-                place = f"{experiment}/{other.info.run_id}"
+                place = f"{experiment}/{first.info.run_id}"
                 self.cursor.set(runs=runs, linked={**self.cursor.value.linked, event.run: place})
                 self._link(event.run)
                 return
             self.client.set_tag(run_id, names.KEY_TAG, event.key)
-        for other in runs_with(self.client, [experiment], {names.BEGUN_TAG: event.key}):
-            if other.info.run_id != run_id and other.info.status == "RUNNING":
+        for other in others:
+            if other.info.status == "RUNNING":
                 self.client.set_terminated(other.info.run_id, status="KILLED")
-
-    def _check_kept(self, run_id: str, run: str) -> None:
-        """Whether every point that was sent can be read; raises NotKeptError where one cannot."""
-        wanted: dict[str, set[tuple[int, float]]] = {}
-        for event in events_of(self.spool):
-            if isinstance(event, Points) and event.run == run:
-                for name, value, step, _ in event.points:
-                    wanted.setdefault(name, set()).add((step, value))
-        for name, points in wanted.items():
-            kept = {(point.step, point.value) for point in self.client.get_metric_history(run_id, name)}
-            if not points <= kept:
-                raise NotKeptError(f"{len(points - kept)} points of {name} that it took are not there")
 
     def _link(self, run: str) -> None:
         """Let the parent name the run that has the result."""
@@ -227,9 +213,8 @@ class Delivery:
     def _tag(self, run_id: str, tags: dict[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        given = [RunTag(names.allowed_name(name), value) for name, value in tags.items()]
-        for start in range(0, len(given), _BATCH):
-            self.client.log_batch(run_id, tags=given[start : start + _BATCH])
+        for request in requests_of(Waiting(tags={names.allowed_name(name): value for name, value in tags.items()})):
+            self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in request.tags.items()])
 
     def _log_artifact(self, run_id: str, file: Path, to: str) -> None:
         import shutil

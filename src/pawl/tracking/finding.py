@@ -42,7 +42,7 @@ def readable_experiment(client: MlflowClient, name: str) -> str | None:
 
 
 def runs_with(
-    client: MlflowClient, experiments: Sequence[str], tags: Mapping[str, str], order: str = "ASC", most: int = 100
+    client: MlflowClient, experiments: Sequence[str], tags: Mapping[str, str], order: str = "ASC", most: int = _PAGE
 ) -> list[Run]:
     """The runs that have these tags, the oldest first, or with DESC the newest."""
     query = " and ".join(f"tags.`{name}` = {_quoted(value)}" for name, value in tags.items())
@@ -50,21 +50,15 @@ def runs_with(
     return list(client.search_runs(list(experiments), query, max_results=most, order_by=order_by))
 
 
-def first_run(client: MlflowClient, experiment: str, tags: Mapping[str, str], order: str = "ASC") -> Run | None:
-    """The first of them."""
-    return next(iter(runs_with(client, [experiment], tags, order, most=1)), None)
+def complete(same: Sequence[Run]) -> Run | None:
+    """The first of the runs of one result that holds all of it."""
+    return next((run for run in same if run.info.status == "FINISHED" and names.KEY_TAG in run.data.tags), None)
 
 
-def complete_run(client: MlflowClient, experiments: Sequence[str], key: str) -> Run | None:
-    """The first run that holds all of the result which is filed under `key`."""
-    found = runs_with(client, experiments, {names.KEY_TAG: key})
-    return next((run for run in found if run.info.status == "FINISHED"), None)
-
-
-def broken_off(client: MlflowClient, experiment: str, key: str) -> Run | None:
-    """The newest run of the result that ended before it was complete."""
-    found = runs_with(client, [experiment], {names.BEGUN_TAG: key}, "DESC")
-    return next((r for r in found if r.info.status != "RUNNING" and names.KEY_TAG not in r.data.tags), None)
+def broken_off(same: Sequence[Run]) -> Run | None:
+    """The newest of the runs of one result that ended before it was complete."""
+    ended = [run for run in same if run.info.status != "RUNNING" and names.KEY_TAG not in run.data.tags]
+    return ended[-1] if ended else None
 
 
 def archive(client: MlflowClient, experiment: str, before_ms: int, today: str) -> int:
