@@ -28,6 +28,16 @@ for fold in (0, 1):
         out.write("step\\tloss\\n" + "".join(f"{step}\\t{1 / (1 + step + fold)}\\n" for step in range(4)))
 """
 PAGE_SECONDS = 90
+NO_ASSISTANT = """
+localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
+localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+"""
+UNFOLD = """
+for (const button of document.querySelectorAll("button[data-component-id*=runnamecellrenderer]:not([data-unfolded])")) {
+  button.dataset.unfolded = "";
+  button.click();
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +76,19 @@ def text_of(address: str, wanted: str, picture: Path | None = None) -> str:
     with Browser() as browser:
         page = Page(browser)
         page.call("Emulation.setDeviceMetricsOverride", width=1_500, height=900, deviceScaleFactor=1, mobile=False)
-        page.call("Page.navigate", url=address)
+        page.call("Page.enable")
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=NO_ASSISTANT)
+        page.call("Page.navigate", url=f"{address}?workflowType=machine_learning")
         end, said = time.monotonic() + PAGE_SECONDS, ""
         while wanted not in said and time.monotonic() < end:
             time.sleep(0.5)
             said = str(page.run("document.body ? document.body.innerText : ''"))
         if picture is not None:
-            time.sleep(2)  # MLflow draws its tables a moment after their headings
+            for _ in range(
+                3
+            ):  # MLflow draws its tables a moment after their headings, and what is below a run on a click
+                time.sleep(2)
+                page.run(UNFOLD)
             content = page.call("Page.captureScreenshot", format="png")["data"]
             picture.write_bytes(base64.b64decode(content))
     return said

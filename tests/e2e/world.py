@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.act import BIN, Run, run_workflow
+from tests.e2e.act import Run, run_workflow
+from tests.e2e.machine import SOURCE, dvc_settings, environments
 from tests.e2e.storage import BUCKET
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github_contents import Commit, Contents
 from tests.fakes.github_issues import Issues
 from tests.fakes.github_state import Comment
-from tests.github.load import load
 from tests.support.act_workflows import make_fit_for_act
 from tests.support.repositories import EVALUATE, TRAIN, commit, git, make_repository
 
-SOURCE = Path(__file__).parents[2]
 SLUG = "acme/ct"
 REPOSITORY = {"full_name": SLUG, "name": "ct", "default_branch": "main", "private": False}
 TOKEN = "token-of-the-job"
@@ -86,12 +85,6 @@ def make_main(root: Path) -> Path:
     """A small repository with this one's workflow, action and loop, on branch main."""
     copy_own(root, OWN)
     return make_repository(root, FILES, config=CONFIG)
-
-
-def environment_digest(requirements: Path) -> str:
-    """The name under which the set-up action keeps the environment of these requirements."""
-    name: str = load("actions/setup/environment.py").digest(requirements)
-    return name
 
 
 @dataclass
@@ -159,10 +152,10 @@ class World:
         return {
             "GITHUB_REPOSITORY": SLUG,
             "GITHUB_API_URL": self.github.url,
-            "DVC_GLOBAL_CONFIG_DIR": str(self._dvc_settings(machine)),
+            "DVC_GLOBAL_CONFIG_DIR": str(dvc_settings(machine, self.bucket_url)),
             "DVC_SITE_CACHE_DIR": str(machine / "dvc-site"),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-            "PAWL_ENVIRONMENTS": str(self._environments(machine)),
+            "PAWL_ENVIRONMENTS": str(environments(machine)),
             "PAWL_E2E_ORIGIN": str(self.origin),
             "PAWL_E2E_ARTIFACTS": str(machine / "artifacts"),
             "PAWL_E2E_LOGINS": str(self.logins),
@@ -269,30 +262,6 @@ class World:
     def _call(self, command: list[str], env: Mapping[str, str]) -> None:
         done = subprocess.run(command, cwd=self.work, env=dict(env), capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-
-    def _environments(self, machine: Path) -> Path:
-        """Kept environments as the set-up action leaves them; both are the one that runs this test."""
-        folder = machine / "environments"
-        folder.mkdir(parents=True, exist_ok=True)
-        for requirements in ("requirements.txt", "requirements-report.txt", "requirements-plan.txt"):
-            kept = folder / environment_digest(SOURCE / requirements)
-            if not kept.exists():
-                kept.symlink_to(BIN.parent)
-            kept.with_name(f"{kept.name}.complete").touch()
-        # CML cannot be had here: a folder without it is what pawl meets where npm could not install it.
-        (folder / "@dvcorg-cml@0.20.6.complete").touch()
-        return folder
-
-    def _dvc_settings(self, machine: Path) -> Path:
-        """A runner's own DVC settings: where the bucket is, and a cache that outlives the checkout."""
-        folder = machine / "dvc-settings"
-        folder.mkdir(parents=True, exist_ok=True)
-        text = (
-            f"[cache]\n    dir = {machine / 'dvc-cache'}\n"
-            f"['remote \"storage\"']\n    endpointurl = {self.bucket_url}\n    allow_anonymous_login = true\n"
-        )
-        (folder / "config").write_text(text, encoding="utf-8")
-        return folder
 
 
 def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path | None = None) -> World:

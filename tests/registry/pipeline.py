@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlflow import MlflowClient
+
+from pawl.schema.promotion import Promotion
 from tests.verdicts.fixture import PIPELINE, make_fixture
 
 # By hand what `mlflow.pyfunc.save_model` would write, without the clock and the uuid that it puts in.
@@ -57,3 +60,19 @@ def make_pets(root: Path, files: dict[str, str] | None = None, *, config: str = 
     """The repository on main, with a model of skill 0.8."""
     own = {"package.py": PACKAGE, "dvc.yaml": PIPELINE + STAGE.lstrip("\n")}
     return make_fixture(root, own | (files or {}), config=config)
+
+
+def named(config: str, model: str) -> str:
+    """The settings with another name in the registry, so that tests share a database and nothing in it."""
+    return config.replace("acme-{model}", f"{model}-{{model}}")
+
+
+def aliases(uri: str, name: str = NAME) -> dict[str, int]:
+    """Which version each alias of the model names."""
+    found = MlflowClient(tracking_uri=uri).get_registered_model(name).aliases
+    return {alias: int(version) for alias, version in found.items()}
+
+
+def promotion_of(root: Path) -> Promotion:
+    """What the last `pawl promote` there wrote down."""
+    return Promotion.model_validate_json((root / "reports" / "promotion.json").read_bytes())

@@ -1,11 +1,9 @@
-"""`pawl promote` on real repositories with a real database: what it measures beside what, and what comes of it."""
+"""`pawl promote` on real repositories with a real database: what comes of three commits, and whom it trusts."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,36 +17,9 @@ from pawl.errors import InputError
 from pawl.registry.signing import NotTrustedError
 from pawl.schema.promotion import Promotion
 from tests.registry.keys import make_keys
-from tests.registry.pipeline import CONFIG, NAME, PACKAGE, make_pets
+from tests.registry.pipeline import CONFIG, NAME, PACKAGE, aliases, make_pets, named, promotion_of
 from tests.support.repositories import branch, commit, git
-from tests.verdicts.fixture import PIPELINE, TRAIN, evaluate, params
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
-    os.environ["MLFLOW_TRACKING_URI"] = uri
-    yield uri
-    del os.environ["MLFLOW_TRACKING_URI"]
-
-
-@pytest.fixture(autouse=True)
-def _unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PAWL_SIGNING_KEY", raising=False)
-
-
-def aliases(uri: str, name: str = NAME) -> dict[str, int]:
-    found = MlflowClient(tracking_uri=uri).get_registered_model(name).aliases
-    return {alias: int(version) for alias, version in found.items()}
-
-
-def promotion_of(root: Path) -> Promotion:
-    return Promotion.model_validate_json((root / "reports" / "promotion.json").read_bytes())
-
-
-def named(config: str, model: str) -> str:
-    """The settings with another name in the registry, so that tests share a database and nothing in it."""
-    return config.replace("acme-{model}", f"{model}-{{model}}")
+from tests.verdicts.fixture import TRAIN, params
 
 
 @dataclass(frozen=True)
@@ -69,18 +40,17 @@ def story(database: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     root = make_pets(folder / "ct")
     commits, promotions, found = [], [], []
     dry: dict[str, int] = {}
-    os.environ["PAWL_SIGNING_KEY"] = private.read_text()
-    for subject, skill in (("Start", 0.8), ("Merge pull request #7 from acme/better", 0.95), ("Worse (#8)", 0.5)):
-        commits.append(
-            commit(root, subject, {"params.yaml": params(skill=skill), "model-signing.pub": public.read_text()})
-        )
-        if skill == 0.95:
-            promote(folder=root, dry_run=True)
-            dry = aliases(database)
-        promote(folder=root)
-        promotions.append(promotion_of(root))
-        found.append(aliases(database))
-    del os.environ["PAWL_SIGNING_KEY"]
+    with pytest.MonkeyPatch.context() as signer:
+        signer.setenv("PAWL_SIGNING_KEY", private.read_text())
+        for subject, skill in (("Start", 0.8), ("Merge pull request #7 from acme/better", 0.95), ("Worse (#8)", 0.5)):
+            files = {"params.yaml": params(skill=skill), "model-signing.pub": public.read_text()}
+            commits.append(commit(root, subject, files))
+            if skill == 0.95:
+                promote(folder=root, dry_run=True)
+                dry = aliases(database)
+            promote(folder=root)
+            promotions.append(promotion_of(root))
+            found.append(aliases(database))
     return Story(root, commits, promotions, found, dry)
 
 
@@ -159,162 +129,6 @@ def test_only_mains_own_commits_are_promoted(story: Story) -> None:
         git(root, "checkout", "--quiet", "--force", "main")
 
 
-def test_the_champion_is_judged_on_the_present_test_set(database: str, tmp_path: Path) -> None:
-    """As it never was before: head's questions are others, and its model is the same."""
-    root = make_pets(tmp_path / "ct", config=named(CONFIG, "again"))
-    promote(folder=root)
-    commit(root, "Other questions, other seed", {"params.yaml": params(data_seed=2, seed=2, examples=400)})
-    promote(folder=root)
-    [model] = promotion_of(root).models
-    [accuracy] = [metric for metric in model.metrics if metric.key == "accuracy"]
-    assert accuracy.verdict != "not comparable"
-    assert accuracy.base is not None
-    assert round(accuracy.base * 400) == pytest.approx(accuracy.base * 400), "of 400 examples, which only head has"
-    assert (model.decision, model.champion_now) == ("champion", 2)
-
-
-def test_a_package_that_is_the_champions_makes_no_version(database: str, tmp_path: Path) -> None:
-    root = make_pets(tmp_path / "ct", config=named(CONFIG, "same"))
-    promote(folder=root)
-    commit(root, "A note", {"README.md": "hello\n"})
-    promote(folder=root)
-    [model] = promotion_of(root).models
-    assert (model.decision, model.version) == ("unchanged", 1)
-    assert aliases(database, "same-pets") == {"candidate": 1, "champion": 1}
-
-
-def test_what_was_rolled_back_does_not_come_back_by_itself(
-    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = make_pets(tmp_path / "ct", config=named(CONFIG, "back"))
-    promote(folder=root)
-    commit(root, "Better", {"params.yaml": params(skill=0.95)})
-    promote(folder=root)
-    capsys.readouterr()
-    promote(folder=root, rollback=True)
-    assert capsys.readouterr().out == "back-pets: version 1 is champion again, in place of version 2\n"
-    commit(root, "A note", {"README.md": "hello\n"})
-    promote(folder=root)
-    [model] = promotion_of(root).models
-    assert (model.decision, model.version, model.champion_now) == ("candidate", 2, 1)
-    with pytest.raises(InputError, match="there is none to go back to"):
-        promote(folder=root, rollback=True)
-    with pytest.raises(InputError, match='did you mean "back-pets"'):
-        promote(folder=root, rollback=True, model="back-pet")
-
-
-TWO = (
-    PIPELINE
-    + """
-  package:
-    cmd: python package.py
-    deps: [package.py, model.json]
-    outs: [packages/pets]
-  train_b:
-    cmd: python train_b.py
-    deps: [train_b.py]
-    params: [train_b]
-    outs: [b/model.json]
-  evaluate_b:
-    cmd: python evaluate_b.py
-    deps: [evaluate_b.py, manifest.csv, b/model.json]
-    outs: [b/predictions.parquet]
-    metrics: [b/metrics.json]
-  package_b:
-    cmd: python package_b.py
-    deps: [package_b.py, b/model.json]
-    outs: [packages/birds]
-""".lstrip("\n")
-)
-
-
-def of_b(script: str) -> str:
-    """The script for the second model."""
-    for name in ("model.json", "predictions.parquet", "metrics.json"):
-        script = script.replace(f'"{name}"', f'"b/{name}"')
-    script = script.replace('target / "b/model.json"', 'target / "model.json"')
-    return "import pathlib\npathlib.Path('b').mkdir(exist_ok=True)\n" + script.replace(
-        "packages/pets", "packages/birds"
-    )
-
-
-def test_models_are_judged_each_beside_its_own_champion(database: str, tmp_path: Path) -> None:
-    def both(pets: float, birds: float) -> dict[str, str]:
-        return {"params.yaml": params(skill=pets) + f"train_b:\n  skill: {birds}\n  seed: 3\n"}
-
-    files = {
-        "dvc.yaml": TWO,
-        "train_b.py": of_b(TRAIN).replace('["train"]', '["train_b"]'),
-        "evaluate_b.py": of_b(evaluate()),
-        "package_b.py": of_b(PACKAGE),
-    }
-    config = named(CONFIG, "two").replace('["model.json"]', '["*model.json"]').replace(
-        '"metrics.json:', '"*metrics.json:'
-    )  # fmt: skip
-    root = make_pets(tmp_path / "ct", files | both(0.7, 0.7), config=config)
-    first = git(root, "rev-parse", "HEAD")
-    promote(folder=root)
-    second = commit(root, "Pets better, birds worse", both(0.9, 0.5))
-    promote(folder=root)
-    assert aliases(database, "two-pets") == {"candidate": 2, "champion": 2}
-    assert aliases(database, "two-birds") == {"candidate": 2, "champion": 1}
-    commit(root, "Birds better, pets worse", both(0.6, 0.95))
-    promote(folder=root)
-    assert aliases(database, "two-pets") == {"candidate": 3, "champion": 2}
-    assert aliases(database, "two-birds") == {"candidate": 3, "champion": 3}
-    found = {model.name: model for model in promotion_of(root).models}
-    assert {name: model.champion.commit for name, model in found.items() if model.champion} == {
-        "two-pets": second, "two-birds": first,
-    }  # fmt: skip
-    paths = {name: {metric.path for metric in model.metrics} for name, model in found.items()}
-    assert paths["two-birds"] == {"b/metrics.json", "b/predictions.parquet"}
-    assert paths["two-pets"] == {"metrics.json", "predictions.parquet"}
-
-
-def test_a_first_model_must_beat_what_one_gets_without(database: str, tmp_path: Path) -> None:
-    config = named(CONFIG, "weak").replace("tolerance: 0.01", "tolerance: 0.01, beats: majority")
-    script = evaluate().replace('"examples": len(table)', '"examples": len(table), "majority": 0.9')
-    root = make_pets(tmp_path / "ct", {"evaluate.py": script}, config=config)
-    promote(folder=root)
-    [model] = promotion_of(root).models
-    assert model.decision == "candidate"
-    assert "does not beat majority" in model.why
-    assert aliases(database, "weak-pets") == {"candidate": 1}
-
-
-def test_the_steps_by_themselves_need_no_more_than_they_should(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Measuring with a server that cannot be reached, registering with a DVC remote that cannot."""
-    root = make_pets(tmp_path / "ct", config=named(CONFIG, "steps"))
-    with pytest.raises(InputError, match=r"champions\.json does not exist: run `pawl promote --step pull` first"):
-        promote(folder=root, step="measure")
-    promote(folder=root, step="pull")
-    with pytest.raises(InputError, match="run `pawl promote --step measure` first"):
-        promote(folder=root, step="register")
-    with monkeypatch.context() as nobody:
-        nobody.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-        promote(folder=root, step="measure")
-    [model] = promotion_of(root).models
-    assert (model.decision, model.version) == ("champion", None)
-    promote(folder=root, step="register", dry_run=True)
-    assert promotion_of(root).models[0].version is None
-    promote(folder=root, step="register")
-    assert promotion_of(root).models[0].version == 1
-
-    # Of another commit, or of other files than were measured, nothing is registered.
-    commit(root, "Better", {"params.yaml": params(skill=0.95)})
-    for step in ("measure", "register"):
-        with pytest.raises(InputError, match="another is checked out"):
-            promote(folder=root, step=step)
-    promote(folder=root, step="pull")
-    promote(folder=root, step="measure")
-    (root / "packages" / "pets" / "MLmodel").unlink()
-    (root / "packages" / "pets" / "MLmodel").write_text("other")
-    with pytest.raises(InputError, match="is not what was measured"):
-        promote(folder=root, step="register")
-
-
 def test_a_stage_sees_nothing_of_the_key_or_the_server(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,21 +163,3 @@ def test_a_champion_that_was_tampered_with_is_refused(
             act()
     victim.write_text(content)
     verify("models:/forged-pets@champion", folder=root)
-
-
-def test_without_a_server_it_says_so_and_is_done(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = make_pets(tmp_path / "ct", config=named(CONFIG, "none"))
-    with monkeypatch.context() as nobody:
-        nobody.setenv("MLFLOW_TRACKING_URI", "")
-        for step in ("pull", "measure", "register"):
-            promote(folder=root, step=step)
-            assert "no server is named in MLFLOW_TRACKING_URI, so nothing is registered" in capsys.readouterr().err
-    commit(root, "Off", {"pawl.yaml": CONFIG + "tracking: {enabled: false}\n"})
-    promote(folder=root)
-    assert "tracking.enabled is false in pawl.yaml" in capsys.readouterr().err
-    commit(root, "No packages", {"pawl.yaml": CONFIG + "packages: []\n"})
-    promote(folder=root)
-    assert "there is nothing to register" in capsys.readouterr().err
-    assert not (root / "reports" / "promotion.json").exists()

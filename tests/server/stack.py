@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from pawl.server import stack as server
+from pawl.server.database import start_database
 from pawl.server.folder import ADMIN
+from pawl.server.store import start_store
 from pawl.server.users import MAIN, PULL_REQUESTS, make_users
 
 REPOSITORY = "acme/ct"
@@ -46,17 +52,60 @@ class Stack:
     folder: Path
     running: server.Stack
 
-    def kill_tracking(self) -> None:
-        """End MLflow as a crash would."""
-        import signal
+    def kill(self, part: str) -> None:
+        """End `database`, `store` or `tracking` as a lack of memory would: all of its processes, at once."""
+        running = self.running.running.pop(part)
+        pids = processes_below(running.process.pid)
+        for pid in pids:
+            with suppress(ProcessLookupError):  # one that ends with another that was killed
+                os.kill(pid, signal.SIGKILL)
+        running.process.wait()
+        while any(_is_alive(pid) for pid in pids):
+            time.sleep(0.02)
 
-        mlflow = self.running.running.pop("tracking")
-        os.killpg(mlflow.process.pid, signal.SIGKILL)
-        mlflow.process.wait()
+    def start(self, part: str) -> None:
+        """Start that part again at the same address, and wait until it works; nothing where it runs."""
+        server = self.running
+        if part in server.running:
+            return
+        port = server.standing
+        if part == "database":
+            server.running[part] = start_database(server.programs, server.folder, server.passwords, port.database_port)
+        elif part == "store":
+            server.running[part] = start_store(server.folder, server.passwords, port.store_port)
+        else:
+            server.start_tracking()
 
-    def start_tracking(self) -> None:
-        """Start it again at the same address."""
-        self.running.start_tracking()
+    @contextmanager
+    def full_store(self) -> Iterator[None]:
+        """Inside, the store takes nothing, because it wants more room to be left than its disk has."""
+        command = [*map(str, cast("list[str]", self.running.running["store"].process.args)), "-volume.minFreeSpace=100"]
+        self.kill("store")
+        with (self.folder / "logs" / "full.log").open("wb") as log:
+            full = subprocess.Popen(command, cwd=self.folder / "store", stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield
+        finally:
+            full.kill()
+            full.wait()
+            self.start("store")
+
+
+def processes_below(pid: int) -> set[int]:
+    """A process and all that it has begun; PostgreSQL's lead groups of their own, so that a group is not all of it."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        children = []  # it has ended meanwhile
+    return {pid}.union(*(processes_below(child) for child in children))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 @contextmanager

@@ -45,6 +45,28 @@ def test_a_file_that_is_begun_again_is_read_from_its_start(tmp_path: Path) -> No
     assert [(one.name, one.value) for one in table.read()] == [("other", 0.001), ("other", 0.002)]
 
 
+def test_another_file_of_the_same_name_is_read_whole_though_its_rows_end_at_the_same_places(tmp_path: Path) -> None:
+    path = tmp_path / "loss.tsv"
+    table = Table(path, "plots/loss.tsv")
+    path.write_text("step\tloss\n0\t1.0\n1\t2.0\n")
+    assert len(list(table.read())) == 2
+    (tmp_path / "new").write_text("step\tloss\n0\t3.0\n1\t4.0\n2\t5.0\n")
+    (tmp_path / "new").replace(path)
+    assert [one.value for one in table.read()] == [3, 4, 5]
+    (tmp_path / "new").write_text("step\tloss\n0\t3.0\n1\t4.0\n2\t5.0\n3\t6.0\n")
+    (tmp_path / "new").replace(path)
+    assert [one.value for one in table.read()] == [6], "rows that are known are not told again"
+
+
+def test_a_file_that_was_over_can_be_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "loss.tsv"
+    table = Table(path, "plots/loss.tsv")
+    path.write_text("step\tloss\n0\t1.0\n1\t2.0")
+    assert len(list(table.read(whole=True))) == 2
+    path.write_text("step\tloss\n0\t9.0\n")
+    assert [one.value for one in table.read()] == [9]
+
+
 def test_what_is_no_history_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "confusion.csv").write_text("step,actual,predicted\n1,cat,dog\n")
     (tmp_path / "words.tsv").write_text("word\tcount\nthe\t3\n")
@@ -66,3 +88,8 @@ def test_a_fold_is_a_part_and_a_time_stamp_is_the_time(tmp_path: Path) -> None:
     history = History(tmp_path, "results/prostate/history/plots")
     found = [(one.part, one.name, one.value, one.at_ms) for one in history.read()]
     assert found == [("fold_0", "val/loss", 0.5, 1_700_000_000_000), ("fold_1", "val/loss", 1.5, 1_700_000_000_000)]
+
+
+def test_a_fold_may_be_in_the_path_that_dvc_yaml_names(tmp_path: Path) -> None:
+    (tmp_path / "loss.tsv").write_text("step\tloss\n0\t0.5\n")
+    assert [one.part for one in History(tmp_path / "loss.tsv", "results/fold_1/loss.tsv").read()] == ["fold_1"]

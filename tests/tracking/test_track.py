@@ -135,7 +135,7 @@ def test_a_real_server_is_used_and_linked_to(tmp_path: Path, server: Server) -> 
     assert len(runs_in(server.url, BRANCHES)) == 4
     url = tracking["runs"][0]["url"]
     assert url.startswith(f"{server.url}/#/experiments/")
-    assert url.endswith(tracking["runs"][0]["run_id"])
+    assert tracking["runs"][0]["run_id"] in url
     assert url in (root / "reports" / "report.md").read_text()
     files = [path for folder in ("reports", ".pawl/spool") for path in (root / folder).rglob("*") if path.is_file()]
     written = "".join(path.read_text(errors="replace") for path in files) + done.stdout + done.stderr

@@ -32,11 +32,14 @@ def noise(
     from pawl.noise.table import show_noise
     from pawl.pipeline.project import dvc_root
     from pawl.session import exclusive
+    from pawl.tracking.seeds import deliver_seeds
+    from pawl.tracking.server import Checkout
 
     root = dvc_root(folder.absolute())
     settings = load_config(root, config)
     with exclusive(folder):
         found = measure_noise(root, settings, seeds, say, base=base, use_remote=not no_remote, jobs=jobs, watch=watch)
+        deliver_seeds(Checkout(root, settings), say)
     if not found.metrics:
         say("pawl: fewer than 2 trainings ended well, so there is no spread; see the logs in .pawl/noise/logs.")
         raise typer.Exit(EXIT_STAGE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,19 +11,10 @@ from pawl.commands.opening import opened, print_json
 from pawl.errors import EXIT_SERVICE, InputError
 from pawl.options import HERE, AllowDirty, ConfigFile, Folder, Json, Reports
 
-if TYPE_CHECKING:
-    from pawl.config import Config
-
 EXAMPLE = (
     "Example: MLFLOW_TRACKING_URI=https://mlflow.example.com pawl track\n\n"
     "Later, with what a report brought along: pawl track --sync reports/spool"
 )
-
-
-@dataclass(frozen=True)
-class _Repository:
-    root: Path
-    config: Config
 
 
 def track(
@@ -62,8 +52,9 @@ def _sync(folder: Path, config: Path | None, spools: list[Path]) -> None:
     from pawl.config import load_config
     from pawl.console import say
     from pawl.pipeline.project import dvc_root
+    from pawl.tracking.server import Checkout
     from pawl.tracking.track import sync
 
     root = dvc_root(folder.absolute())
-    if not sync(_Repository(root, load_config(root, config)), [path.absolute() for path in spools], say):
+    if not sync(Checkout(root, load_config(root, config)), [path.absolute() for path in spools], say):
         raise typer.Exit(EXIT_SERVICE)

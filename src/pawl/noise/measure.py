@@ -20,6 +20,7 @@ from pawl.schema import Noise, NoiseRun
 if TYPE_CHECKING:
     from pawl.pipeline.progress import Progress
     from pawl.pipeline.shared import Shared
+    from pawl.tracking.seeds import SeedRuns
 
 Say = Callable[[str], None]
 Watch = Callable[["Progress"], AbstractContextManager[Any]]
@@ -46,10 +47,11 @@ def measure_noise(
     """Train the base commit of the DVC root `root` with its own seeds and `trainings` times with others.
 
     Only stages that the seeds reach are made anew, by key, so nothing is trained twice. A training that fails is left
-    out; `Noise.metrics` is empty where fewer than two are left. Raises InputError where no parameter is a seed, where
-    none reaches a metric, or where one moves the test set.
+    out; `Noise.metrics` is empty where fewer than two are left. MLflow is told of each training while it runs, and
+    `deliver_seeds`, or the next run of this process, is to see to the rest. Raises InputError where no parameter is a
+    seed, where none reaches a metric, or where one moves the test set.
     """
-    from pawl.pipeline.turns import take_turns
+    from pawl.tracking.seeds import seed_runs
 
     place, shared = _place(root, config, base, use_remote), _shared(config, say, jobs)
     own = Training(place, shared, {}, "own seeds")
@@ -62,34 +64,63 @@ def measure_noise(
             raise InputError(f"no metric follows from {', '.join(seeds)}: name other parameters in noise.seeds.")
         say(f"noise of {place.commit[:10]}: {trainings} other seeds for {', '.join(seeds)}")
         shared.progress.expect({f"{training.title}: {name}" for training in (own, *others) for name in files})
-        works = [_measure(training, name, files, (own, *others)) for training in (own, *others) for name in files]
-        # Each training that is under way has a checkout with its data: no more of them than could train at once.
-        pool = shared.pool
-        at_once = min(pool.cpus, max(len(pool.gpus) or pool.cpus, len(files)))
-        with watch(shared.progress):
-            take_turns(works, at_once=at_once)
+        with seed_runs(place, place.repo, place.commit, shared.machine) as runs, watch(shared.progress):
+            _take_turns((own, *others), seeds, files, shared, runs)
+            made_by = {
+                path: (name, own.worker.looks[name].recipe_key)
+                for name, paths in files.items()
+                for path in (*paths.metrics, *paths.predictions)
+            }
+            found = Noise(
+                commit=place.commit,
+                runs=tuple(NoiseRun(seeds=dict(values)) for values in (seeds, *(other.seeds for other in others))),
+                metrics=spreads([training.values for training in (own, *others)], made_by),
+            )
+            if runs is not None:
+                runs.spread(found)
+            return found
     finally:
         shared.pool.stop()
         for training in others:
             training.close()
-    made_by = {
-        path: (name, own.worker.looks[name].recipe_key)
-        for name, paths in files.items()
-        for path in (*paths.metrics, *paths.predictions)
-    }
-    return Noise(
-        commit=place.commit,
-        runs=tuple(NoiseRun(seeds=dict(values)) for values in (seeds, *(other.seeds for other in others))),
-        metrics=spreads([training.values for training in (own, *others)], made_by),
-    )
 
 
-async def _measure(training: Training, name: str, files: Mapping[str, _Files], everyone: Sequence[Training]) -> None:
+def _take_turns(
+    trainings: Sequence[Training],
+    own_seeds: Mapping[str, int],
+    files: Mapping[str, _Files],
+    shared: Shared,
+    runs: SeedRuns | None,
+) -> None:
+    """Obtain every stage of every training, at once as far as the machine allows."""
+    from pawl.pipeline.turns import take_turns
+
+    if runs is not None and trainings[0].place.config.tracking.live:
+        shared.live = runs.live
+    works = [_measure(training, name, own_seeds, files, trainings, runs) for training in trainings for name in files]
+    # Each training that is under way has a checkout with its data: no more of them than could train at once.
+    pool = shared.pool
+    take_turns(works, at_once=min(pool.cpus, max(len(pool.gpus) or pool.cpus, len(files))))
+
+
+async def _measure(
+    training: Training,
+    name: str,
+    own_seeds: Mapping[str, int],
+    files: Mapping[str, _Files],
+    everyone: Sequence[Training],
+    runs: SeedRuns | None,
+) -> None:
     """Obtain one stage of one training, and read what it left."""
     worker = training.worker
     stage, progress = worker.project.stage(name), worker.shared.progress
     assert stage is not None
-    if await worker.obtain(stage):
+    if runs is not None:
+        runs.expect(worker.project, training.title, training.seeds or own_seeds)
+    obtained = await worker.obtain(stage)
+    if runs is not None:
+        runs.tell(worker.project, worker.results)
+    if obtained:
         training.read(files[name].metrics, files[name].predictions)
         _check_same_examples(name, files[name].predictions, everyone)
     else:

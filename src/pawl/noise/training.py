@@ -34,6 +34,11 @@ class Place:
     use_remote: bool
 
     @property
+    def root(self) -> Path:
+        """The DVC root that the command was given in."""
+        return self.top / self.inner
+
+    @property
     def folder(self) -> Path:
         """For logs and checkouts."""
         return self.top / ".pawl" / "noise"

@@ -123,6 +123,7 @@ def register_all(place: Place, env: Mapping[str, str], say: Say) -> Promotion:
             f"{_FILE} is for commit {promotion.head.commit[:10]}, but another is checked out: "
             "run `pawl promote --step measure` again."
         )
+    _check_models(place, promotion)
     done = register(place.session, promotion, env, say)
     write_file(place.session.reports, _FILE, done)
     return done
@@ -165,6 +166,15 @@ def _decided(
             continue
         decided.append(decide(session, asked, package, *results))
     return decided
+
+
+def _check_models(place: Place, promotion: Promotion) -> None:
+    """What the step before wrote lay where stages ran: believe of it nothing that is known here."""
+    known = {(package.name, package.path, package.stage) for package in place.packages}
+    strange = [model.name for model in promotion.models if (model.name, model.path, model.stage) not in known]
+    if strange or promotion.order != place.order:
+        what = f"names {strange[0]}, which is no package" if strange else f"says {promotion.order} for the place"
+        raise InputError(f"{_FILE} {what} of this commit: run `pawl promote --step measure` again.")
 
 
 def _check_stages(stages: Stages) -> None:

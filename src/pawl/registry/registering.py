@@ -97,7 +97,6 @@ def register_model(registry: Registry, promotion: Promotion, model: PromotedMode
         raise _moved(model)
     kept = with_package(versions, model.package)
     if kept is None:
-        make_model(client, model.name)
         version = _upload(registry, promotion, model)
         versions = versions_of(client, model.name)
     else:
@@ -143,6 +142,7 @@ def _upload(registry: Registry, promotion: Promotion, model: PromotedModel) -> i
         if registry.signing.mode != "off":
             signature = Path(place) / SIGNATURE
             sign(folder, signature, registry.signing)
+        make_model(registry.client, model.name)
         return make_version(registry.client, registry.experiment(), new, folder, signature)
 
 

@@ -15,6 +15,7 @@ from pawl.errors import ServiceError
 from pawl.pipeline.project import one_line
 from pawl.registry.marks import PROMOTION_PREFIX, ROLLBACK_PREFIX, Mark, Word, candidate, champion, marks_of
 from pawl.registry.signing import SIGNATURE
+from pawl.tracking.finding import RefusedError, make_experiment
 from pawl.tracking.names import COMMIT_TAG, KEY_TAG, KIND_TAG, RUN_TAG, STAGE_TAG
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def make_version(client: MlflowClient, experiment: str, new: NewVersion, folder:
         # Made by somebody who promotes the same at the same time; both take the first, and nothing refers to this one.
         is_twin = twin.tags.get(PACKAGE_TAG) == new.package and twin.version != kept.version
         if is_twin and not marks_of(int(twin.version), twin.tags):
-            client.delete_model_version(new.name, str(twin.version))
+            _remove_version(client, new.name, str(twin.version))
     return int(kept.version)
 
 
@@ -172,22 +173,10 @@ def settle_aliases(client: MlflowClient, name: str) -> dict[str, int]:
 
 def experiment_id(client: MlflowClient, name: str, uri: str) -> str:
     """The experiment of that name, made where there is none."""
-    from mlflow.exceptions import MlflowException
-
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        # A database without a server would keep files below whatever folder one happens to stand in.
-        place = uri.partition("sqlite:///")[2]
-        root = str(Path(place).absolute().with_suffix(".artifacts")) if place else None
-        try:
-            return str(client.create_experiment(name, artifact_location=root))
-        except MlflowException:
-            experiment = client.get_experiment_by_name(name)  # somebody else was quicker
-            if experiment is None:
-                raise
-    if experiment.lifecycle_stage != "active":
-        raise ServiceError(f'the experiment "{name}" is deleted in MLflow: restore it, or name another in pawl.yaml.')
-    return str(experiment.experiment_id)
+    try:
+        return make_experiment(client, name, uri)
+    except RefusedError as error:
+        raise ServiceError(f"MLflow does not take the model: {error}.") from error
 
 
 def _run_of(client: MlflowClient, experiment: str, new: NewVersion) -> tuple[str, str]:
@@ -207,6 +196,16 @@ def _run_of(client: MlflowClient, experiment: str, new: NewVersion) -> tuple[str
     run = client.create_run(experiment, start_time=now, run_name=f"{new.name} {new.commit[:10]}", tags=tags)
     client.set_terminated(run.info.run_id, status="FINISHED")
     return str(run.info.run_id), str(run.info.artifact_uri)
+
+
+def _remove_version(client: MlflowClient, name: str, version: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code != _MISSING:  # else somebody else was quicker
+            raise
 
 
 def _check_upload(client: MlflowClient, run_id: str, place: str, folder: Path, signature: Path | None) -> None:

@@ -26,6 +26,7 @@ from pawl.tracking.finding import (
     broken_off,
     complete,
     experiment_named,
+    make_experiment,
     readable_experiment,
     runs_with,
 )
@@ -234,19 +235,10 @@ class Delivery:
 
     def _experiment(self, name: str) -> str:
         """The experiment's id; it is made where there is none."""
-        from mlflow.exceptions import MlflowException
-
         known = self.cursor.value.experiments.get(name)
         if known is not None:
             return known
-        found = experiment_named(self.client, name)
-        if found is None:
-            try:
-                found = str(self.client.create_experiment(name, artifact_location=_local_artifacts(self.uri)))
-            except MlflowException:
-                found = experiment_named(self.client, name)  # somebody else was quicker
-                if found is None:
-                    raise
+        found = make_experiment(self.client, name, self.uri)
         self.cursor.set(experiments={**self.cursor.value.experiments, name: found})
         return found
 
@@ -262,12 +254,6 @@ class Delivery:
                     yield
                     return
             time.sleep(0.05)
-
-
-def _local_artifacts(uri: str) -> str | None:
-    """Beside a SQLite file; MLflow itself would make a folder wherever it happens to be started."""
-    path = uri.removeprefix("sqlite:///")
-    return str(Path(path).parent / "mlflow-artifacts") if path != uri and path else None
 
 
 def _dataset(name: str, digest: str, source: str) -> DatasetInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.tracking import names
@@ -25,6 +26,21 @@ def experiment_named(client: MlflowClient, name: str) -> str | None:
     if found is not None and found.lifecycle_stage != "active":
         raise RefusedError(f'the experiment "{name}" is deleted there: restore it, or name another in pawl.yaml')
     return None if found is None else str(found.experiment_id)
+
+
+def make_experiment(client: MlflowClient, name: str, uri: str) -> str:
+    """The id of the experiment of that name, made where there is none. Raises RefusedError for one that is deleted."""
+    from mlflow.exceptions import MlflowException
+
+    found = experiment_named(client, name)
+    if found is None:
+        try:
+            found = str(client.create_experiment(name, artifact_location=_local_artifacts(uri)))
+        except MlflowException:
+            found = experiment_named(client, name)  # somebody else was quicker
+            if found is None:
+                raise
+    return found
 
 
 def readable_experiment(client: MlflowClient, name: str) -> str | None:
@@ -68,6 +84,12 @@ def archive(client: MlflowClient, experiment: str, before_ms: int, today: str) -
     for run in old:
         client.set_tag(run.info.run_id, names.ARCHIVED_TAG, today)
     return len(old)
+
+
+def _local_artifacts(uri: str) -> str | None:
+    """Beside a SQLite file; MLflow itself would make a folder wherever it happens to be started."""
+    path = uri.removeprefix("sqlite:///")
+    return str(Path(path).parent / "mlflow-artifacts") if path != uri and path else None
 
 
 def _quoted(value: str) -> str:

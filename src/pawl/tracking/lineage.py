@@ -16,9 +16,10 @@ from pawl.pipeline.provenance import data_digest
 from pawl.schema import Machine, Side
 from pawl.tracking import names
 from pawl.tracking.events import Begun, Dataset, Inputs, Params
-from pawl.tracking.server import experiment_of, experiments, is_main, repository_name, without_secrets
+from pawl.tracking.server import Place, experiment_of, experiments, is_main, repository_name, without_secrets
 
 if TYPE_CHECKING:
+    from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
     from pawl.session import Session
@@ -45,34 +46,44 @@ class About:
 
 def about(session: Session, machine: Machine, at_ms: int) -> About:
     """What there is to say before any stage runs."""
-    source = repository_name(session)
-    mine, main = experiment_of(session), experiments(session.config.tracking.experiment or source).main
     head = session.head_revision
     started_from = git(session.root, "rev-parse", "HEAD", check=False) if session.overrides else head.commit
-    name, link = _parent(session)
-    branch = head.name if link else name
+    commits: dict[Side, str] = {"head": started_from or head.commit, "base": session.base_revision.commit}
+    return about_checkout(
+        session, session.head.repo, head.name or head.commit[:10], commits, machine, at_ms, diff=_diff(session)
+    )
+
+
+def about_checkout(
+    place: Place, repo: Repo, name: str, commits: Mapping[Side, str], machine: Machine, at_ms: int, *, diff: str
+) -> About:
+    """Likewise for a checkout of the branch `name`; `diff` is what head has and its commit has not."""
+    source = repository_name(place)
+    mine, main = experiment_of(place), experiments(place.config.tracking.experiment or source).main
+    title, link = _parent(place, name)
+    branch = name if link else title
     tags = {
-        names.COMMIT_TAG: started_from or head.commit,
+        names.COMMIT_TAG: commits["head"],
         names.SOURCE_TAG: source,
         "pawl.branch": branch,
-        "pawl.base": session.base_revision.commit,
+        "pawl.base": commits["base"],
         "mlflow.note.content": link or f"`{branch}` of {source}",
     }
     if link:
         tags["pawl.pull_request"] = link
-    digest = hashlib.sha256(f"{mine}\0{name}".encode()).hexdigest()[:24]
+    digest = hashlib.sha256(f"{mine}\0{title}".encode()).hexdigest()[:24]
     parent = Begun(
-        run=f"parent-{digest}", name=name[:250], kind="parent", experiment=mine, at_ms=at_ms, tags=_bounded(tags)
+        run=f"parent-{digest}", name=title[:250], kind="parent", experiment=mine, at_ms=at_ms, tags=bounded(tags)
     )
     return About(
         experiment=mine,
         also=main if main != mine else None,
         parent=parent,
-        commits={"head": started_from or head.commit, "base": session.base_revision.commit},
+        commits=commits,
         source=source,
-        data_tag=_data_tag(session),
-        remote=_remote(session.head),
-        diff=_diff(session),
+        data_tag=data_tag(place, commits["head"]),
+        remote=_remote(repo),
+        diff=diff,
         machine=machine,
     )
 
@@ -81,7 +92,7 @@ def begun_of(
     said: About, run: str, project: Project, stage: PipelineStage, side: Side, key: str, *, forced: bool, at_ms: int
 ) -> tuple[Begun, Params, Inputs]:
     """What is known of a stage's run when it begins: its inputs are there, its outputs are not."""
-    tags = _bounded(
+    tags = bounded(
         {
             names.STAGE_TAG: stage_name(stage),
             names.SIDE_TAG: side,
@@ -139,16 +150,24 @@ def provenance(said: About, project: Project, stage: PipelineStage, side: Side, 
     return (json.dumps(content, indent=1, sort_keys=True, default=str) + "\n").encode()
 
 
-def _parent(session: Session) -> tuple[str, str]:
+def data_tag(place: Place, commit: str) -> str:
+    """The newest tag of the data that the commit has; empty where tags name no data."""
+    pattern = place.config.data_tags
+    if not pattern:
+        return ""
+    return git(place.root, "describe", "--tags", "--abbrev=0", f"--match={pattern}", commit, check=False)[:200]
+
+
+def _parent(place: Place, name: str) -> tuple[str, str]:
     """What the parent run is called, a pull request or a branch, and the address of the pull request."""
     found = re.fullmatch(r"refs/pull/(\d+)/(?:merge|head)", os.environ.get("GITHUB_REF", ""))
-    if found is None and is_main(session):
-        return session.config.base.removeprefix("origin/"), ""  # a workflow checks out a commit, and no branch
+    if found is None and is_main(place):
+        return place.config.base.removeprefix("origin/"), ""  # a workflow checks out a commit, and no branch
     if found is None:
-        return session.head_revision.name or session.head_revision.commit[:10], ""
+        return name, ""
     server, slug = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
     link = f"{server}/{slug}/pull/{found[1]}" if server.startswith("https://") and slug else ""
-    return f"#{found[1]} {session.head_revision.name}", link
+    return f"#{found[1]} {name}", link
 
 
 def _hashes(project: Project, stage: PipelineStage, *, data: bool) -> dict[str, str]:
@@ -186,16 +205,9 @@ def _digest(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest() if hashes else ""
 
 
-def _data_tag(session: Session) -> str:
-    pattern = session.config.data_tags
-    if not pattern:
-        return ""
-    return git(session.root, "describe", "--tags", "--abbrev=0", f"--match={pattern}", "HEAD", check=False)[:200]
-
-
-def _remote(project: Project) -> str:
+def _remote(repo: Repo) -> str:
     """The DVC remote's name and address, without what opens it."""
-    config = project.repo.config
+    config = repo.config
     name = config["core"].get("remote")
     url = str(config["remote"].get(name, {}).get("url", "")) if name else ""
     return f"{name} {without_secrets(url)}"[:500] if name else ""
@@ -211,5 +223,6 @@ def _diff(session: Session) -> str:
         return f"unknown: {one_line(error)}"[:200]
 
 
-def _bounded(tags: Mapping[str, str]) -> dict[str, str]:
+def bounded(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say something, each as long as MLflow takes it."""
     return {name: value[:_MOST_CHARACTERS] for name, value in tags.items() if value}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,12 +79,20 @@ class Watch:
         )
 
 
-class Live:
-    """The stages of one run of pawl that are at work. The spool is made when the first of them begins."""
+Begin = Callable[[Path, Project, "PipelineStage", Side, str, bool], tuple[Watch, list[Event]] | None]
+"""(spool's folder, project, stage, side, key, forced) -> what is followed, and how its run begins; None: it is not."""
 
-    def __init__(self, said: About, spool: Callable[[], Spool]) -> None:
+
+class Live:
+    """The stages of one run of pawl that are at work. The spool is made when the first of them begins.
+
+    `begin` says what a stage's run is called and holds at first; by default it is a child of the parent's.
+    """
+
+    def __init__(self, said: About, spool: Callable[[], Spool], begin: Begin | None = None) -> None:
         self._said = said
         self._spool = spool
+        self._begin_run = begin or partial(_begin_stage, said)
         self._watches: dict[str, tuple[Watch, Sampler]] = {}
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -118,13 +127,16 @@ class Live:
         self, project: Project, stage: PipelineStage, side: Side, key: str, gpus: Sequence[str], *, forced: bool
     ) -> Watch | None:
         with suppress(Exception):  # a number that MLflow does not have is no reason to stop a training
-            spool, now = self._spool(), milliseconds()
-            watch = watch_of(self._said, spool.folder, project, stage, side, key, forced=forced)
+            spool = self._spool()
+            found = self._begin_run(spool.folder, project, stage, side, key, forced)
+            if found is None:
+                return None
+            watch, events = found
             with self._lock:
                 if not self._threads:
                     spool.add(self._said.parent)
                     self._start()
-            spool.add(*begun_of(self._said, watch.run, project, stage, side, key, forced=forced, at_ms=now))
+            spool.add(*events)
             with self._lock:
                 self._watches[watch.run] = (watch, Sampler(gpus))
             return watch
@@ -156,13 +168,23 @@ class Live:
     def _close(self, watch: Watch, status: Ending) -> None:
         with self._lock:
             _, sampler = self._watches.pop(watch.run)
-        self._spool().add(*watch.read(whole=True), *_samples(watch, sampler), *watch.ended(status))
-        sampler.close()
+        spool = self._spool()
+        try:
+            spool.add(*watch.read(whole=True), *_samples(watch, sampler))
+        finally:
+            spool.add(*watch.ended(status))
+            sampler.close()
 
 
-def watch_of(
-    said: About, spool: Path, project: Project, stage: PipelineStage, side: Side, key: str, *, forced: bool
-) -> Watch:
+def _begin_stage(
+    said: About, spool: Path, project: Project, stage: PipelineStage, side: Side, key: str, forced: bool
+) -> tuple[Watch, list[Event]]:
+    run = run_of(spool, side, stage_name(stage))
+    watch = watch_of(said, run, project, stage, key, forced=forced)
+    return watch, [*begun_of(said, run, project, stage, side, key, forced=forced, at_ms=watch.started_ms)]
+
+
+def watch_of(said: About, run: str, project: Project, stage: PipelineStage, key: str, *, forced: bool) -> Watch:
     """A stage's histories, none of them read yet."""
     histories = [
         History(
@@ -171,7 +193,6 @@ def watch_of(
         for out in stage.outs
         if out.is_plot and out.protocol == "local"
     ]
-    run = run_of(spool, side, stage_name(stage))
     return Watch(run, key, said.experiment, histories, milliseconds(), forced)
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -12,7 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pawl.config import Config
 from pawl.git import git, toplevel
 from pawl.tracking.names import Experiments, experiments
-from pawl.waiting import request_seconds
+from pawl.tracking.spool import alone
+from pawl.waiting import patience_seconds, request_seconds
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +30,7 @@ _DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _MOST_REQUEST_SECONDS = 15.0
+_POLL_SECONDS = 0.05
 _MAIN_EVENTS = ("push", "schedule", "workflow_run")
 
 __all__ = ["Experiments", "be_quiet", "client_for", "experiment_of", "experiments", "repository_name", "tracking_uri"]
@@ -40,6 +46,14 @@ class Place(Protocol):
     @property
     def config(self) -> Config:
         """What pawl.yaml says."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A place where there is no session."""
+
+    root: Path
+    config: Config
 
 
 def configured_uri(session: Place) -> str | None:
@@ -63,11 +77,29 @@ def be_quiet() -> None:
 
 
 def client_for(uri: str) -> MlflowClient:
-    """MLflow's client for that server; asks it nothing yet."""
+    """MLflow's client for that server, which is asked nothing yet; a SQLite file is made, or brought up to date."""
     be_quiet()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    with _one_at_a_time(uri):
+        return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def _one_at_a_time(uri: str) -> Iterator[None]:
+    """Two that make MLflow's tables in one SQLite file at once find them there already, and fail: the second waits."""
+    kind, _, rest = uri.partition(":///")
+    name = rest.partition("?")[0]
+    if not kind.startswith("sqlite") or not name:
+        yield
+        return
+    end = time.monotonic() + patience_seconds()
+    while True:
+        with alone(Path(f"{name}.lock")) as mine:
+            if mine or time.monotonic() > end:
+                yield
+                return
+        time.sleep(_POLL_SECONDS)
 
 
 def repository_name(session: Place) -> str:

@@ -14,7 +14,7 @@ from pawl.tracking.cursor import cursor_of
 from pawl.tracking.lineage import about
 from pawl.tracking.live import Live, milliseconds
 from pawl.tracking.process import Deliverer, unreachable
-from pawl.tracking.server import configured_uri, tracking_uri
+from pawl.tracking.server import Place, configured_uri, tracking_uri
 from pawl.tracking.spool import Spool, new_spool, size_of, spool_root, spools
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class Open:
 
     spools: ClassVar[dict[Path, Spool]] = {}
     deliverers: ClassVar[dict[Path, Deliverer]] = {}
+    seeds: ClassVar[Path | None] = None
+    """The spool of the trainings with other seeds that this process was at before."""
 
 
-def root_of(session: Session) -> Path:
+def root_of(place: Place) -> Path:
     """The folder of the checkout's spools."""
-    return spool_root(state_folder(toplevel(session.root)))
+    return spool_root(state_folder(toplevel(place.root)))
 
 
 def spool_at(folder: Path) -> Spool:
@@ -44,12 +46,19 @@ def spool_at(folder: Path) -> Spool:
     return Open.spools[folder]
 
 
-def deliverer_of(session: Session, folder: Path) -> Deliverer:
+def let_go(folder: Path) -> None:
+    """Hold the spool in that folder no longer."""
+    spool = Open.spools.pop(folder, None)
+    if spool is not None:
+        spool.close()
+
+
+def deliverer_of(place: Place, folder: Path) -> Deliverer:
     """The process that delivers that spool, and then what earlier ones left; started where it does not run yet."""
     if folder not in Open.deliverers or not Open.deliverers[folder].runs:
-        uri = tracking_uri(session)
-        older = [other for other in undelivered(root_of(session), uri) if other != folder][-_MOST_OLDER:]
-        Open.deliverers[folder] = Deliverer([folder, *older], uri, session.config.tracking.archive_after_days)
+        uri = tracking_uri(place)
+        older = [other for other in undelivered(root_of(place), uri) if other != folder][-_MOST_OLDER:]
+        Open.deliverers[folder] = Deliverer([folder, *older], uri, place.config.tracking.archive_after_days)
     return Open.deliverers[folder]
 
 
@@ -73,11 +82,12 @@ def live_tracking(session: Session, machine: Machine, *, trains: bool) -> Iterat
     live = None
     with suppress(Exception):
         root.mkdir(parents=True, exist_ok=True)
+        _take_seeds(folder)
         (root / _CURRENT).write_text(folder.name, encoding="utf-8")
         live = Live(about(session, machine, milliseconds()), lambda: spool_at(folder))
         if trains and settings.live:
             spool_at(folder)
-            _stream(session, folder)
+            stream(session, folder)
     if not settings.live:
         yield None
         return
@@ -101,13 +111,21 @@ def current_spool(session: Session) -> Path:
     return new_spool(root, commit)
 
 
-def _stream(session: Session, folder: Path) -> None:
+def _take_seeds(folder: Path) -> None:
+    """What was trained with other seeds just before belongs to this run: one spool, one delivery, one parent."""
+    left, Open.seeds = Open.seeds, None
+    if left is not None and left not in Open.deliverers and size_of(left):
+        let_go(left)
+        left.rename(folder)
+
+
+def stream(place: Place, folder: Path) -> None:
     """Begin to deliver while the stages run, if there is a server that this step may know the password of.
 
     A local file is written at the end: nobody watches it, and MLflow would take seconds of the processor now.
     """
     # In a workflow the stages' step is told nothing, and stages could read what it is told.
     in_workflow = "GITHUB_ACTIONS" in os.environ
-    told = os.environ.get("MLFLOW_TRACKING_URI") if in_workflow else configured_uri(session)
+    told = os.environ.get("MLFLOW_TRACKING_URI") if in_workflow else configured_uri(place)
     if told and unreachable(told) is None:
-        deliverer_of(session, folder)
+        deliverer_of(place, folder)

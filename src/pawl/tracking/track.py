@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import mimetypes
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from fnmatch import fnmatch
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from pawl.compare.files import measured, read_metrics
 from pawl.compare.results import SideFiles
 from pawl.errors import InputError
 from pawl.git import toplevel
 from pawl.pipeline.checkout import state_folder
-from pawl.pipeline.project import Project
 from pawl.schema import Comparison, StageResult, Stages, TrackedRun, Tracking
 from pawl.tracking import names
 from pawl.tracking.cursor import Cursor, cursor_of
-from pawl.tracking.events import (
-    MAX_POINTS,
-    Artifact,
-    Begun,
-    Closed,
-    Complete,
-    Ended,
-    Ending,
-    Event,
-    Point,
-    Points,
-    Tags,
-)
-from pawl.tracking.lineage import About, about, begun_of, outputs_digest, provenance
+from pawl.tracking.events import Begun, Closed, Complete, Ended, Ending, Event, Tags
+from pawl.tracking.lineage import About, about, begun_of, provenance
 from pawl.tracking.live import milliseconds, run_of, watch_of
 from pawl.tracking.process import Deliverer, unreachable
+from pawl.tracking.result import artifacts, result_events, worth_keeping
 from pawl.tracking.server import Place, experiment_of, tracking_uri, without_secrets
 from pawl.tracking.session import current_spool, deliverer_of, spool_at, undelivered
-from pawl.tracking.spool import EVENTS, Spool, copy_spool, digest_of, events_of, size_of, spool_root, spools
+from pawl.tracking.spool import EVENTS, Spool, copy_spool, events_of, size_of, spool_root, spools
 
 if TYPE_CHECKING:
-    from dvc.stage import PipelineStage
-
     from pawl.session import Session
 
 Say = Callable[[str], None]
-_PICTURES = "image/"
-_MOST_FILES = 200
 
 
 def track(session: Session, stages: Stages, comparison: Comparison, say: Say) -> Tracking:
@@ -89,10 +67,10 @@ def finish(session: Session, tracking: Tracking) -> None:
     if tracking.status != "logged" or not size_of(folder):
         return
     spool = spool_at(folder)
-    parent = next((event for event in events_of(folder) if isinstance(event, Begun) and event.kind == "parent"), None)
+    parents = [event.run for event in events_of(folder) if isinstance(event, Begun) and event.kind == "parent"]
     files = [session.reports / name for name in ("report.md", "report.html", "comparison.json")]
-    if parent is not None:
-        spool.add(*_artifacts(parent.run, [(file, f"report/{file.name}") for file in files], session))
+    if parents:  # the last is this run's: what was trained with other seeds before may be below another
+        spool.add(*artifacts(session.config, spool, parents[-1], [((file, f"report/{file.name}"),) for file in files]))
     spool.add(Closed())
     deliverer_of(session, folder).wait(until_end=True)
 
@@ -175,80 +153,21 @@ def _describe(
 def _result(
     session: Session, said: About, spool: Spool, files: SideFiles, result: StageResult, *, known: bool
 ) -> Iterator[Event]:
-    """The events of one result."""
-    project, now = files.project, milliseconds()
+    """The events of one result; `known`: it was followed while it ran."""
+    project, key = files.project, result.stage_key
     stage = project.stage(result.name)
     assert stage is not None
-    assert result.stage_key is not None
+    assert key is not None
     files.params()
-    watch = watch_of(said, spool.folder, project, stage, result.side, result.stage_key, forced=False)
+    run = run_of(spool.folder, result.side, result.name)
+    begun: list[Event] = []
     if not known:
-        yield from begun_of(said, watch.run, project, stage, result.side, result.stage_key, forced=False, at_ms=now)
-        yield from watch.read(whole=True)
-    points: list[Point] = [(name, value, 0, now) for name, value in _numbers(files, stage)]
-    if result.seconds is not None and result.outcome == "trained":
-        points.append(("pawl.seconds", result.seconds, 0, now))
-    for start in range(0, len(points), MAX_POINTS):
-        yield Points(run=watch.run, points=tuple(points[start : start + MAX_POINTS]))
-    outputs = outputs_digest(project, stage)
-    tags = {names.OUTCOME_TAG: result.outcome} | ({names.OUTPUTS_TAG: outputs} if outputs else {})
-    yield Tags(run=watch.run, values=tags)
-    record = provenance(said, project, stage, result.side, result.stage_key, result.outcome)
-    file = spool.put_file(f"{watch.run}.provenance.json", record)
-    kept = _worth_keeping(session, project, stage)
-    yield from _artifacts(watch.run, [*([(file, "provenance.json")] if file else []), *kept], session)
-    if not known:
-        yield from watch.ended("FINISHED")
-    for event in [event for event in events_of(spool.folder) if isinstance(event, Begun)]:
-        if watch.run in (event.parent, event.run) and event.key is not None:
-            yield Complete(run=event.run, key=event.key, forced=event.forced)
-    if not known:
-        yield Complete(run=watch.run, key=result.stage_key)
-
-
-def _numbers(files: SideFiles, stage: PipelineStage) -> Iterator[tuple[str, float]]:
-    """(name, value) of each metric that the stage wrote."""
-    for out in stage.outs:
-        path = files.project.relative(out.fs_path)
-        place, _ = files.locate(path) if out.is_metric else (None, "missing")
-        for key, leaf in read_metrics(place, path).items() if place else ():
-            value = measured(leaf).value
-            if value is not None:
-                yield names.allowed_name(key), value
-
-
-def _worth_keeping(session: Session, project: Project, stage: PipelineStage) -> Iterator[tuple[Path, str]]:
-    """(file, its path among the artifacts) of metrics, plots, predictions, pictures and model packages."""
-    for out in stage.outs:
-        if out.protocol != "local":
-            continue
-        path, place = project.relative(out.fs_path), Path(out.fs_path)
-        if out.is_metric or out.is_plot:
-            kind = "metrics" if out.is_metric else "plots"
-        elif any(fnmatch(path, pattern) for pattern in session.config.predictions):
-            kind = "predictions"
-        elif (place / "MLmodel").is_file():
-            kind = "model"
-        else:
-            kind = "pictures"
-        files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
-        for file in files:
-            inner = file.relative_to(place).as_posix() if place.is_dir() else ""
-            if kind == "model":
-                yield file, f"model/{inner}"
-            elif kind != "pictures" or (mimetypes.guess_type(file.name)[0] or "").startswith(_PICTURES):
-                yield file, f"{kind}/{path}{'/' if inner else ''}{inner}"
-
-
-def _artifacts(run: str, wanted: Iterable[tuple[Path, str]], session: Session) -> Iterator[Artifact]:
-    """The files, each while the run's share of `tracking.artifacts_megabytes` lasts."""
-    left = session.config.tracking.artifacts_megabytes * 1_000_000
-    for file, to in islice(wanted, _MOST_FILES):
-        with suppress(OSError, ValidationError):
-            size = file.stat().st_size
-            if size <= left:
-                left -= size
-                yield Artifact(run=run, path=str(file.absolute()), sha256=digest_of(file), to=to)
+        watch = watch_of(said, run, project, stage, key, forced=False)
+        begun += begun_of(said, run, project, stage, result.side, key, forced=False, at_ms=watch.started_ms)
+        begun += [*watch.read(whole=True), *watch.ended("FINISHED")]
+    record = provenance(said, project, stage, result.side, key, result.outcome)
+    kept = worth_keeping(session.config, project, stage)
+    yield from result_events(session.config, spool, run, files, result, begun, record, kept)
 
 
 def _tracked(
@@ -268,7 +187,8 @@ def _tracked(
                 side=result.side,
                 stage_key=result.stage_key or "",
                 run_id=run_id,
-                url=f"{web}/#/experiments/{experiment}/runs/{run_id}" if web else None,
+                # Or MLflow's pages take it for an evaluation of conversations.
+                url=f"{web}/#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning" if web else None,
                 status="created" if run in cursor.runs else "linked",
             )
 
