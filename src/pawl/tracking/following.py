@@ -16,14 +16,14 @@ from pawl.compare.results import curve_name
 from pawl.tracking.names import allowed_name
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_PART = re.compile(r"(?:fold|seed|trial|member|repeat)[_-]?\d+", re.IGNORECASE)
+_PART = re.compile(r"(?:fold|seed|trial|member|repeat)[_-]?\d+|refit", re.IGNORECASE)
 _READ_BYTES = 8_000_000
 _MOST_STEP = 2.0**63
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One number of a history; `part` is the fold, seed or trial that it belongs to, empty for the stage itself."""
+    """One number of a history; `part` is the fold, seed, trial or refit that it belongs to, empty for the stage itself."""
 
     part: str
     name: str
@@ -126,10 +126,10 @@ class History:
 
 
 def part_of(name: str) -> tuple[str, str]:
-    """The fold, seed or trial that a series belongs to, and its name there.
+    """The fold, seed, trial or refit that a series belongs to, and its name there.
 
-    >>> part_of("fold_0/val/loss"), part_of("head/seed_1/loss"), part_of("val/loss")
-    (('fold_0', 'val/loss'), ('seed_1', 'head/loss'), ('', 'val/loss'))
+    >>> part_of("fold_0/val/loss"), part_of("head/seed_1/loss"), part_of("refit/loss"), part_of("val/loss")
+    (('fold_0', 'val/loss'), ('seed_1', 'head/loss'), ('refit', 'loss'), ('', 'val/loss'))
     """
     folders, _, last = name.rpartition("/")
     parts = folders.split("/") if folders else []

@@ -142,5 +142,5 @@ def _infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]
         if error.name != name:
             raise
         raise TaskError(f"{paths.task} has no src/tasks/{paths.task}/infer.py; add it to use its models.") from None
-    answers: list[Inferred] = module.infer(paths, files, out)
+    answers: list[Inferred] = module.load(paths)(files, out)
     return answers

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.common.data.images import BadImageError, read_image, square
-from tasks.common.inference.result import Answer, Endpoint, Inferred
+from tasks.common.data.images import read_image, square
+from tasks.common.inference.images import answer_images, likeliest
+from tasks.common.inference.result import Answer, Endpoint
 from tasks.common.model.card import read_card
 from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
@@ -21,39 +21,16 @@ if TYPE_CHECKING:
 ENDPOINT = Endpoint(files="image")
 
 
-def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """The animal in each JPEG or PNG file in colour, with the preprocessing and labels of the model's card.
-
-    Nothing is written to `out`. Raises TaskError where there is no usable model.
-    """
-    return load(paths)(files, out)
-
-
 def load(paths: TaskPaths) -> Answer:
-    """The same for many calls, with the model read once. Raises TaskError where there is no usable one."""
+    """A function from JPEG or PNG files in colour to the animal in each, which writes nothing.
+
+    Preprocessing and labels are those of the model's card. Raises TaskError where there is no usable model.
+    """
     params = read_params(paths.root, paths.task, "evaluate", Params)
     card = read_card(paths.model, paths.task)
     preprocessing, score = load_scorer(paths.model, card, params.device, params.threads, params.batch_size)
 
-    def answer(files: Sequence[Path], out: Path) -> list[Inferred]:
-        import numpy as np
+    def read(file: Path) -> np.ndarray:
+        return square(read_image(file, "RGB"), preprocessing.image_size, preprocessing.fit)
 
-        images: list[np.ndarray] = []
-        problems: dict[int, str] = {}
-        for index, file in enumerate(files):
-            try:
-                images.append(square(read_image(file, "RGB"), preprocessing.image_size, preprocessing.fit))
-            except BadImageError as error:
-                problems[index] = str(error)
-        scores: Iterator[np.ndarray] = iter(score(np.stack(images)) if images else ())
-        answers = []
-        for index, file in enumerate(files):
-            if index in problems:
-                answers.append(Inferred(str(file), {}, (), problem=problems[index]))
-                continue
-            row = next(scores)
-            labels = dict(zip(card.labels, row.tolist(), strict=True))
-            answers.append(Inferred(str(file), labels, (card.labels[row.argmax()],)))
-        return answers
-
-    return answer
+    return answer_images(card.labels, read, lambda images: likeliest(card.labels, score(images)))

@@ -11,7 +11,7 @@ from tasks.common.model.card import read_card
 from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
 from tasks.prostate.evaluate.run import Params
-from tasks.prostate.model.scoring import LABEL, Scorer, gland_mask, load_scorers, mean_probabilities
+from tasks.prostate.model.scoring import LABEL, Scorer, answering, gland_mask, load_scorers, mean_probabilities
 from tasks.prostate.prepare.grid import Recipe, cut_slices, paste_slices, read_recipe, target_grid
 from tasks.prostate.prepare.volumes import BadVolumeError, read_volume, split_ending, write_mask
 
@@ -23,20 +23,15 @@ if TYPE_CHECKING:
 ENDPOINT = Endpoint(files="volume", written="mask")
 
 
-def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """Write `out/<name>_gland`, ending as the volume does, for each file: 1 in the gland by the mean of all models.
-
-    Raises TaskError where there is no usable model.
-    """
-    return load(paths)(files, out)
-
-
 def load(paths: TaskPaths) -> Answer:
-    """The same for many calls, with the models read once. Raises TaskError where there are no usable ones."""
+    """A function that writes `<name>_gland`, ending as the volume does, for each file: 1 in the gland.
+
+    By the refit or, where there is none, by the mean of the folds. Raises TaskError where there is no usable model.
+    """
     params = read_params(paths.root, paths.task, "evaluate", Params)
     card = read_card(paths.model, paths.task)
     recipe = read_recipe(card.preprocessing, str(paths.model))
-    scorers = load_scorers(paths.model, card, params.device, params.threads, params.batch_size)
+    scorers = load_scorers(paths.model, card, answering(card), params.device, params.threads, params.batch_size)
 
     def answer(files: Sequence[Path], out: Path) -> list[Inferred]:
         written: set[Path] = set()

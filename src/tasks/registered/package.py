@@ -12,7 +12,7 @@ from tasks.common.stage.errors import TaskError
 
 
 def ask_package(folder: Path, task: str, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """What tasks.<task>.infer says of each of the files. Raises TaskError where the package is of another task."""
+    """What the package says of each of the files, by its own code. Raises TaskError where it is of another task."""
     made_for = read_provenance(folder).task
     if made_for != task:
         raise TaskError(f'{folder} is a package of the task "{made_for}", not "{task}".')

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.common.data.images import BadImageError, read_image
-from tasks.common.inference.result import Answer, Endpoint, Inferred
+from tasks.common.data.images import read_image
+from tasks.common.inference.images import answer_images
+from tasks.common.inference.result import Answer, Endpoint
 from tasks.common.model.card import read_card
 from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
@@ -22,40 +21,18 @@ if TYPE_CHECKING:
 ENDPOINT = Endpoint(files="image")
 
 
-def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """The grade in each file, a colour photograph of any size; nothing is written to `out`.
+def load(paths: TaskPaths) -> Answer:
+    """A function from colour photographs of any size to the grade of each, which writes nothing.
 
     Raises TaskError where there is no usable model.
     """
-    return load(paths)(files, out)
-
-
-def load(paths: TaskPaths) -> Answer:
-    """The same for many calls, with the model read once. Raises TaskError where there is no usable one."""
     params = read_params(paths.root, paths.task, "evaluate", Params)
     card = read_card(paths.model, paths.task)
     framing = framing_of(card.preprocessing, f"{paths.model}: the card")
     score = load_score(paths.model, card, params.device, params.threads, params.batch_size)
 
-    def answer(files: Sequence[Path], out: Path) -> list[Inferred]:
-        import numpy as np
+    def judge(images: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
+        scores = score(images)
+        return scores.probabilities, [[card.labels[grade]] for grade in scores.grades]
 
-        images: list[np.ndarray] = []
-        problems: dict[int, str] = {}
-        for index, file in enumerate(files):
-            try:
-                images.append(frame(read_image(file, "RGB"), framing))
-            except BadImageError as error:
-                problems[index] = str(error)
-        scores = score(np.stack(images)) if images else None
-        answers, row = [], 0
-        for index, file in enumerate(files):
-            if scores is None or index in problems:
-                answers.append(Inferred(str(file), {}, (), problem=problems[index]))
-                continue
-            labels = dict(zip(card.labels, scores.probabilities[row].tolist(), strict=True))
-            answers.append(Inferred(str(file), labels, (card.labels[scores.grades[row]],)))
-            row += 1
-        return answers
-
-    return answer
+    return answer_images(card.labels, lambda file: frame(read_image(file, "RGB"), framing), judge)

@@ -18,16 +18,11 @@ from tasks.tabular.prepare.columns import Column, row_values, why_unusable
 ENDPOINT = Endpoint()
 
 
-def infer(paths: TaskPaths, files: Sequence[Path], out: Path) -> list[Inferred]:
-    """The answer for each row of each file, in order, named by its line; for an unusable row or file, why not.
+def load(paths: TaskPaths) -> Answer:
+    """A function from CSV files to the answer for each row, in order, named by its line, or why there is none.
 
     Other columns than the model's, the target among them, are not looked at. Raises TaskError where there is no model.
     """
-    return load(paths)(files, out)
-
-
-def load(paths: TaskPaths) -> Answer:
-    """The same for many calls. Raises TaskError where there is no usable model."""
     card = read_card(paths.model, paths.task)
 
     def answer(files: Sequence[Path], out: Path) -> list[Inferred]:

@@ -166,6 +166,22 @@ def test_the_weights_left_are_those_of_the_best_epoch(framework, tmp_path):
     assert equal(spoilt, one)
 
 
+def test_without_validation_the_weights_left_are_those_of_the_last_epoch(framework, tmp_path):
+    """The second epoch spoils the model, and nothing is there to tell."""
+    spoiling = {"epochs": 2, "rate_at": lambda s: 0.02 / (1 + s) if s < BATCHES_OF_AN_EPOCH else 9.0}
+    watched = Training(framework, tmp_path / "watched", **spoiling).run()
+    blind = Training(framework, tmp_path / "blind", validates=False, **spoiling).run()
+    assert watched.best.epoch == 0
+    assert blind.best.epoch == 1
+    assert blind.best.validation() == {}
+    assert [set(metrics) for metrics in blind.history] == [{"train/loss", "train/accuracy"}] * 2
+    assert all(one.items() <= two.items() for one, two in zip(blind.history, watched.history, strict=True))
+    assert not equal(blind, watched)
+    again = Training(framework, tmp_path / "blind", validates=False, **spoiling).run()
+    assert again.steps == []
+    assert equal(again, blind)
+
+
 def test_a_training_that_diverges_is_one_sentence(framework, tmp_path):
     """With checkpoints inside the epoch too, which cannot hold what is no number."""
     for seconds in (1e9, EVERY_STEP):

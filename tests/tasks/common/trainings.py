@@ -47,6 +47,7 @@ class Training:
     noise: float = 0.05
     seed: int = 1
     optimizer: str = "Adam"
+    validates: bool = True
     rate_at: Callable[[int], float] = lambda step: 0.02 / (1 + step)
     stop_before_step: int | None = None
     trainer: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Training:
 
         return {
             "train": Batches(*points("train"), self.batch_size, self.seed, self._shift, self.num_workers),
-            "validation": Batches(*points("validation"), self.batch_size, None, None, self.num_workers),
+            "validation": self._validation() if self.validates else None,
             "measure": accuracy_measure(),
             "epochs": self.epochs,
             "trainer": trainer,
@@ -81,6 +82,9 @@ class Training:
             "checkpoints": PhaseCheckpoints(self.folder, "train points"),
             "learning_rate_at": rate_at,
         }
+
+    def _validation(self) -> Batches:
+        return Batches(*points("validation"), self.batch_size, None, None, self.num_workers)
 
     def _fit_torch(self, trainer: TrainerParams) -> Best:
         import torch

@@ -22,7 +22,7 @@ from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
 from tasks.digits.evaluate.run import run as evaluate
 from tasks.digits.fetch.run import run as fetch
-from tasks.digits.infer import infer
+from tasks.digits.infer import load
 from tasks.digits.model.network import (
     Architecture,
     build_keras,
@@ -146,7 +146,7 @@ def test_inference_gives_exactly_the_rows_of_predictions(finished, tmp_path, fra
             Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8)).save(files[-1])
         else:
             np.save(files[-1], image)
-    answers = infer(paths, files, tmp_path)
+    answers = load(paths)(files, tmp_path)
     assert [answer.source for answer in answers] == [str(file) for file in files]
     assert [answer.predicted for answer in answers] == [(row["prediction"],) for row in table]
     for answer, row in zip(answers, table, strict=True):
@@ -161,7 +161,7 @@ def test_larger_pictures_are_reduced(finished, tmp_path):
     np.save(tmp_path / "small.npy", image)
     large = Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8)).resize((80, 80), Image.Resampling.NEAREST)
     large.save(tmp_path / "large.png")
-    small, reduced = infer(paths, [tmp_path / "small.npy", tmp_path / "large.png"], tmp_path)
+    small, reduced = load(paths)([tmp_path / "small.npy", tmp_path / "large.png"], tmp_path)
     assert reduced.labels == small.labels
     assert sum(small.labels.values()) == pytest.approx(1)
 
@@ -184,15 +184,15 @@ def test_files_that_are_no_digit_are_named_and_the_others_answered(finished, tmp
         "text.png": "is not a JPEG or PNG image",
         "gone.npy": "is not a NumPy array",
     }
-    first, good, *others = infer(
-        paths, [tmp_path / n for n in ("bright.npy", "good.npy", *list(problems)[1:])], tmp_path
+    first, good, *others = load(paths)(
+        [tmp_path / n for n in ("bright.npy", "good.npy", *list(problems)[1:])], tmp_path
     )
     assert good.predicted == ("0",)
     assert good.problem is None
     for answer, words in zip([first, *others], problems.values(), strict=True):
         assert words in str(answer.problem)
         assert (answer.labels, answer.predicted) == ({}, ())
-    assert all(answer.problem for answer in infer(paths, [tmp_path / "text.png"], tmp_path))
+    assert all(answer.problem for answer in load(paths)([tmp_path / "text.png"], tmp_path))
 
 
 def test_the_picture_of_mistakes_is_a_picture(finished):

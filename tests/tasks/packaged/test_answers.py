@@ -67,11 +67,11 @@ def test_no_file_is_added_by_loading_and_asking(asked):
 
 
 def test_a_mask_is_the_one_that_infer_writes_and_what_is_no_file_has_a_problem(finished, asked, tmp_path):
-    from tasks.prostate.infer import infer
+    from tasks.prostate.infer import load
 
     *masks, no_base64, empty = asked.answers["prostate"]
     volumes = sorted((finished["prostate"].raw / "images").rglob("*.mha"))[:2]
-    expected = infer(finished["prostate"], volumes, tmp_path)
+    expected = load(finished["prostate"])(volumes, tmp_path)
     for answer, same in zip(masks, expected, strict=True):
         assert answer["problem"] is None
         assert answer["prediction"] == "|".join(same.predicted)

@@ -16,7 +16,7 @@ from tasks.common.stage.files import file_digest
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
 from tasks.pets.fetch.sample import ANIMALS, write_sample
-from tasks.pets.infer import infer
+from tasks.pets.infer import load
 from tasks.pets.train.augment import AugmentParams, augment
 from tests.tasks.checkouts import REPOSITORY, change_params
 
@@ -204,13 +204,13 @@ def test_inference_on_the_test_images_gives_the_rows_of_the_predictions(tmp_path
     paths = make(tmp_path)
     run(paths, "fetch", "prepare", "train", "evaluate")
     test = [example for example in read_manifest(paths.prepared) if example.split == "test"]
-    answers = infer(paths, [paths.raw / example.source for example in test], tmp_path)
+    answers = load(paths)([paths.raw / example.source for example in test], tmp_path)
     rows = pq.read_table(paths.predictions).to_pylist()
     assert len(rows) == len(test) > 30
     assert [dict(a.labels) for a in answers] == [{label: row[f"score:{label}"] for label in ANIMALS} for row in rows]
     assert [a.predicted for a in answers] == [(row["prediction"],) for row in rows]
     assert [sum(a.labels.values()) for a in answers] == pytest.approx([1] * len(rows))
     (tmp_path / "text.jpg").write_text("no image")
-    mixed = infer(paths, [tmp_path / "text.jpg", paths.raw / test[0].source], tmp_path)
+    mixed = load(paths)([tmp_path / "text.jpg", paths.raw / test[0].source], tmp_path)
     assert [a.problem for a in mixed] == ["is not a JPEG or PNG image", None]
     assert (paths.pictures / "mistakes.png").stat().st_size > 0

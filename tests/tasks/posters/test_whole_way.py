@@ -15,7 +15,7 @@ from tasks.common.data.manifest import read_manifest
 from tasks.common.data.shards import open_shard
 from tasks.common.model.card import read_card
 from tasks.common.stage.errors import TaskError
-from tasks.posters.infer import infer
+from tasks.posters.infer import load
 from tasks.posters.model.scoring import load_scorer
 from tasks.posters.model.thresholds import choose_thresholds
 from tests.tasks.checkouts import params_of
@@ -95,7 +95,7 @@ def test_inference_on_the_test_posters_gives_the_very_rows_of_the_predictions(po
     table, labels, scores = predictions(posters)
     test = [example for example in read_manifest(posters.prepared) if example.split == "test"]
     files = [posters.raw / example.source for example in test]
-    answers = infer(posters, files, tmp_path)
+    answers = load(posters)(files, tmp_path)
     assert [answer.source for answer in answers] == [str(file) for file in files]
     assert [list(answer.labels) for answer in answers] == [labels] * len(test)
     assert (np.array([list(answer.labels.values()) for answer in answers]) == scores).all()
@@ -106,12 +106,12 @@ def test_a_file_that_is_no_poster_has_its_problem_and_the_others_their_answers(p
     bad, absent = tmp_path / "notes.jpg", tmp_path / "absent.jpg"
     bad.write_text("no image")
     good = sorted((posters.raw / "Images").iterdir())[0]
-    first, second, third = infer(posters, [bad, good, absent], tmp_path)
+    first, second, third = load(posters)([bad, good, absent], tmp_path)
     assert (first.problem, first.labels, first.predicted) == ("is not a JPEG or PNG image", {}, ())
     assert second.problem is None
     assert all(0 <= score <= 1 for score in second.labels.values())
     assert third.problem == "does not exist"
-    assert [answer.problem is None for answer in infer(posters, [bad], tmp_path)] == [False]
+    assert [answer.problem is None for answer in load(posters)([bad], tmp_path)] == [False]
 
 
 def test_a_card_of_another_model_is_one_sentence(posters):

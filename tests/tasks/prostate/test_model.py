@@ -18,7 +18,7 @@ from tasks.prostate.model.architecture import build, network_input
 from tasks.prostate.model.losses import loss_function
 from tasks.prostate.model.scoring import gland_mask
 from tasks.prostate.train.augmentation import augment
-from tasks.prostate.train.fold import overlap_measure
+from tasks.prostate.train.network import overlap_measure
 
 TRAINER = TrainerParams(
     device="cpu",

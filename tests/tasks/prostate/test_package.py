@@ -1,4 +1,4 @@
-"""Which folds answer in a package of the prostate task."""
+"""Which of the folds answer in a package of the prostate task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tasks.common.stage.paths import TaskPaths
 from tasks.prostate.infer import find_gland
 from tasks.prostate.model.prepared import open_prepared
 from tasks.prostate.model.scoring import folds_of, gland_mask, load_scorers, model_file
-from tasks.prostate.package.folds import kept_epoch
+from tasks.prostate.package.chosen import kept_epoch
 from tasks.prostate.prepare.grid import paste_slices, read_recipe
 from tasks.prostate.prepare.volumes import read_volume
 from tests.tasks.checkouts import change_params, params_of
@@ -51,9 +51,12 @@ def packaged(paths: TaskPaths, folds: str) -> Path:
 
 def test_the_ensemble_is_the_model_as_it_was_trained(finished):
     paths = finished["prostate"]
-    assert read_card(package_folder(paths) / "artifacts/models/prostate", "prostate") == read_card(
-        paths.model, "prostate"
-    )
+    models = package_folder(paths) / "artifacts/models/prostate"
+    assert {path.name: path.read_bytes() for path in models.iterdir()} == {
+        path.name: path.read_bytes() for path in paths.model.iterdir()
+    }
+    said = read_provenance(package_folder(paths)).scores_of or ""
+    assert "this model is the mean of them, and has no held-out test of its own" in said
 
 
 def test_the_best_is_the_fold_with_the_best_dice_of_the_epoch_that_was_kept(trained):
@@ -71,6 +74,7 @@ def test_the_best_is_the_fold_with_the_best_dice_of_the_epoch_that_was_kept(trai
     assert (card.best_epoch, card.validation) == (1, {"loss": 0.1, "dice": 0.8, "iou": 0.2})
     assert read_provenance(folder).model == card.files
     assert read_provenance(folder).parameters["prostate.package.folds"] == "best"
+    assert "the one of fold-1, and only dice_fold_1 is its own" in (read_provenance(folder).scores_of or "")
     models = folder / "artifacts/models/prostate"
     assert sorted(path.name for path in models.iterdir()) == ["card.json", model_file(folds[1])]
 
@@ -90,9 +94,16 @@ def test_without_a_history_no_fold_is_the_best(trained):
         packaged(trained, "best")
 
 
-def test_refit_is_not_offered(trained):
-    change_params(trained.root, {"prostate.package.folds": "refit"})
-    with pytest.raises(TaskError, match="should be 'best' or 'ensemble'"):
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("worst", "should be 'best' or 'ensemble'"),
+        ("refit", "a refit is trained, so set train.final_model to refit, and this to best or ensemble; change it"),
+    ],
+)
+def test_what_folds_cannot_be_is_one_sentence(trained, value, words):
+    change_params(trained.root, {"prostate.package.folds": value})
+    with pytest.raises(TaskError, match=f'prostate.package.folds is "{value}": .*{words}'):
         run_package("prostate", trained.root)
 
 
@@ -107,7 +118,7 @@ def test_a_package_of_one_fold_finds_what_evaluate_found_in_the_volumes_that_tes
     (fold,) = folds_of(card)
     prepared = open_prepared(trained.prepared)
     params = params_of(trained, "evaluate")
-    scorers = load_scorers(trained.model, card, params.device, params.threads, params.batch_size)
+    scorers = load_scorers(trained.model, card, [fold], params.device, params.threads, params.batch_size)
     recipe = read_recipe(card.preprocessing, "here")
     rows = {row["id"]: row for row in pq.read_table(trained.predictions).to_pylist()}
     tested = [example for example in prepared.examples if example.split == fold]

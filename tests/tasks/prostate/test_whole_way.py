@@ -20,7 +20,7 @@ from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
 from tasks.prostate.evaluate.run import Params, predict_volumes
-from tasks.prostate.infer import find_gland, infer
+from tasks.prostate.infer import find_gland, load
 from tasks.prostate.model.prepared import open_prepared
 from tasks.prostate.model.scoring import gland_mask, load_scorers
 from tasks.prostate.prepare.grid import read_recipe
@@ -98,7 +98,7 @@ def test_inference_by_a_fold_s_model_gives_the_rows_of_the_predictions(outlined)
     prepared = open_prepared(outlined.prepared)
     params = read_params(outlined.root, "prostate", "evaluate", Params)
     card = read_card(outlined.model, "prostate")
-    scorers = load_scorers(outlined.model, card, params.device, params.threads, params.batch_size)
+    scorers = load_scorers(outlined.model, card, FOLDS, params.device, params.threads, params.batch_size)
     recipe = read_recipe(card.preprocessing, "here")
     rows = pq.read_table(outlined.predictions).to_pylist()
     for row, example, volume in zip(rows, prepared.examples, range(len(rows)), strict=True):
@@ -121,7 +121,7 @@ def test_a_mask_lies_where_its_volume_lies(outlined, tmp_path, ending, orientati
     truth = SimpleITK.DICOMOrient(truth, orientation)
     file = tmp_path / f"new{ending}"
     SimpleITK.WriteImage(volume, str(file))
-    (answer,) = infer(outlined, [file], tmp_path / "out")
+    (answer,) = load(outlined)([file], tmp_path / "out")
     assert answer.written == tmp_path / "out" / f"new_gland{ending}"
     assert (answer.source, answer.predicted, answer.problem) == (str(file), ("gland",), None)
     stored = SimpleITK.ReadImage(str(file))
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_volume_does_not_stop_the_others(outlined, tmp_path):
     shutil.copy(good, twin)
     (tmp_path / "text.mha").write_text("no volume")
     files = [tmp_path / "text.mha", good, tmp_path / "absent.nii.gz", twin, tmp_path / "photo.jpg"]
-    answers = infer(outlined, files, tmp_path / "out")
+    answers = load(outlined)(files, tmp_path / "out")
     assert [answer.source for answer in answers] == [str(file) for file in files]
     assert [answer.problem for answer in answers] == [
         "is truncated, damaged or not a .mha file",

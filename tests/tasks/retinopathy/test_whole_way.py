@@ -20,7 +20,7 @@ from tasks.common.stage.params import read_params
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.run import run_stage
 from tasks.retinopathy.evaluate.run import worst_mistakes
-from tasks.retinopathy.infer import infer
+from tasks.retinopathy.infer import load
 from tasks.retinopathy.model.scoring import Scores
 from tasks.retinopathy.split import main, split_folder
 from tests.support.repositories import commit, dvc, git
@@ -85,7 +85,7 @@ def test_the_history_has_all_measures_of_both_splits_and_the_card_the_best_epoch
 
 def test_inference_on_the_test_photographs_gives_the_rows_of_the_predictions(graded, tmp_path):
     test = [e for e in read_manifest(graded.prepared) if e.split == "test"]
-    answers = infer(graded, [graded.raw / e.source for e in test], tmp_path)
+    answers = load(graded)([graded.raw / e.source for e in test], tmp_path)
     rows = pq.read_table(graded.predictions).to_pylist()
     assert [answer.predicted for answer in answers] == [(row["prediction"],) for row in rows]
     assert [dict(answer.labels) for answer in answers] == [
@@ -97,11 +97,11 @@ def test_a_file_that_is_no_photograph_does_not_stop_the_others(graded, tmp_path)
     example = read_manifest(graded.prepared)[0]
     (tmp_path / "text.png").write_text("no image")
     files = [tmp_path / "text.png", graded.raw / example.source, tmp_path / "absent.png"]
-    answers = infer(graded, files, tmp_path)
+    answers = load(graded)(files, tmp_path)
     assert [answer.source for answer in answers] == [str(file) for file in files]
     assert [answer.problem for answer in answers] == ["is not a JPEG or PNG image", None, "does not exist"]
     assert sum(answers[1].labels.values()) == pytest.approx(1)
-    assert [answer.problem for answer in infer(graded, files[:1], tmp_path)] == ["is not a JPEG or PNG image"]
+    assert [answer.problem for answer in load(graded)(files[:1], tmp_path)] == ["is not a JPEG or PNG image"]
 
 
 def test_only_photographs_of_the_training_split_are_changed_by_chance(tiny, monkeypatch):

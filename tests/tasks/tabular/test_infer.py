@@ -11,7 +11,7 @@ import pytest
 from tasks.common.data.manifest import read_manifest
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
-from tasks.tabular.infer import infer
+from tasks.tabular.infer import load
 
 
 @pytest.fixture(scope="module", params=["logistic_regression", "svc", "mlp"])
@@ -25,7 +25,7 @@ def test_the_test_rows_get_exactly_the_scores_of_evaluate(paths, tmp_path):
     test = [example for example in read_manifest(paths.prepared) if example.split == "test"]
     file = tmp_path / "test.csv"
     file.write_text("\n".join([lines[0], *(lines[int(example.source.split()[1]) - 1] for example in test)]) + "\n")
-    answers = infer(paths, [file], tmp_path / "out")
+    answers = load(paths)([file], tmp_path / "out")
     rows = pq.read_table(paths.predictions).to_pylist()
     assert [answer.source for answer in answers] == [f"{file}, line {number + 2}" for number in range(len(rows))]
     for answer, row in zip(answers, rows, strict=True):
@@ -50,9 +50,9 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
 
 def test_columns_in_another_order_and_without_the_target_give_the_same(paths, tmp_path):
     rows = table(paths)
-    first = infer(paths, [write(tmp_path / "a.csv", rows)], tmp_path)
+    first = load(paths)([write(tmp_path / "a.csv", rows)], tmp_path)
     turned = [dict(reversed([(k, v) for k, v in row.items() if k != "diagnosis"])) for row in rows]
-    second = infer(paths, [write(tmp_path / "b.csv", turned)], tmp_path)
+    second = load(paths)([write(tmp_path / "b.csv", turned)], tmp_path)
     assert [answer.labels for answer in first] == [answer.labels for answer in second]
     assert all(sum(answer.labels.values()) == pytest.approx(1) for answer in first)
 
@@ -69,7 +69,7 @@ def test_bad_rows_and_files_are_named_and_the_others_answered(paths, tmp_path):
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     absent = tmp_path / "absent.csv"
-    answers = infer(paths, [absent, good, picture, lacking], tmp_path)
+    answers = load(paths)([absent, good, picture, lacking], tmp_path)
     problems = [answer.problem for answer in answers]
     assert [problem is None for problem in problems] == [False, True, False, True, True, False, False, False]
     assert "does not exist" in problems[0]
@@ -84,9 +84,9 @@ def test_bad_rows_and_files_are_named_and_the_others_answered(paths, tmp_path):
 def test_a_file_without_rows_is_a_problem(paths, tmp_path):
     file = tmp_path / "empty.csv"
     file.write_text((paths.raw / "table.csv").read_text().splitlines()[0] + "\n")
-    assert [answer.problem for answer in infer(paths, [file], tmp_path)] == ["has a header but no rows"]
+    assert [answer.problem for answer in load(paths)([file], tmp_path)] == ["has a header but no rows"]
 
 
 def test_without_a_model_it_is_one_sentence(tmp_path):
     with pytest.raises(TaskError, match="run the stage train first"):
-        infer(TaskPaths(tmp_path, "tabular"), [tmp_path / "a.csv"], tmp_path)
+        load(TaskPaths(tmp_path, "tabular"))([tmp_path / "a.csv"], tmp_path)

@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept: the first with the lowest validation loss."""
+"""Which epoch's weights are kept: the first with the lowest validation loss, or the last where none is measured."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ class Best(Generic[Weights]):
     weights: Weights | None = None
 
     def offer(self, epoch: int, metrics: Mapping[str, float], copy_weights: Callable[[], Weights]) -> None:
-        """Keep a copy of the weights if this epoch's `val/loss` is the lowest. Raises TaskError for infinity or NaN."""
+        """Keep a copy of the weights if this epoch's `val/loss` is the lowest, or if it has none.
+
+        Raises TaskError for infinity or NaN.
+        """
         for name, value in metrics.items():
             check_finite(name, value, epoch)
-        if self.metrics is None or metrics["val/loss"] < self.metrics["val/loss"]:
+        loss = metrics.get("val/loss")
+        if self.metrics is None or loss is None or loss < self.metrics["val/loss"]:
             self.epoch, self.metrics, self.weights = epoch, dict(metrics), copy_weights()
 
     def validation(self) -> dict[str, float]:
-        """The validation metrics of the best epoch, without their prefix."""
+        """The validation metrics of the best epoch, without their prefix; none where nothing was held out."""
         prefix = "val/"
         return {name.removeprefix(prefix): v for name, v in (self.metrics or {}).items() if name.startswith(prefix)}

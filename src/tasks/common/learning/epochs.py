@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 def fit(
     engine: Engine,
     train: Batches,
-    validation: Batches,
+    validation: Batches | None,
     *,
     measure: Measure,
     epochs: int,
@@ -33,9 +33,12 @@ def fit(
     checkpoints: PhaseCheckpoints,
     learning_rate_at: Callable[[int], float] | None,
 ) -> Best[Weights]:
-    """Train for so many epochs, or those that a checkpoint leaves, and leave the best epoch's weights in the model."""
+    """Train for so many epochs, or those that a checkpoint leaves, and leave the best epoch's weights in the model.
+
+    validation: None holds nothing out, and leaves the last epoch's weights.
+    """
     epochs = trainer.epochs(epochs)
-    n_train, n_validation = (1, 1) if trainer.fast_dev_run else (len(train), len(validation))
+    n_train = 1 if trainer.fast_dev_run else len(train)
     at = _resume(engine, checkpoints, epochs, n_train)
     for metrics in at.history:
         log_epoch(metrics)
@@ -55,7 +58,10 @@ def fit(
                 checkpoints.write(take_snapshot(at, engine))
         of_train = tally.metrics()
         pace.end_epoch()
-        metrics = of_train | _judge(engine, validation, at.epoch, n_validation, measure)
+        metrics = of_train
+        if validation is not None:
+            n_validation = 1 if trainer.fast_dev_run else len(validation)
+            metrics = of_train | _judge(engine, validation, at.epoch, n_validation, measure)
         at.best.offer(at.epoch, metrics, engine.weights)
         at.history.append(metrics)
         log_epoch(metrics)

@@ -28,7 +28,7 @@ def fit_keras(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     train: Batches,
-    validation: Batches,
+    validation: Batches | None,
     *,
     loss: Loss,
     measure: Measure,
@@ -40,6 +40,7 @@ def fit_keras(
 ) -> Best[Weights]:
     """Fit `model` to the targets, and leave the weights of the epoch with the lowest validation loss in it.
 
+    validation: None holds nothing out, and leaves the last epoch's weights.
     loss: one of Keras', or a function of targets and float32 outputs (B, ...), in Keras' order, to their mean.
     learning_rate_at: the rate of each step of the optimizer, from 0. To be called after start_keras, with a model that
     was built under keras_policy. Raises TaskError where the training diverges.

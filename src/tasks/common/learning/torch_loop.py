@@ -31,7 +31,7 @@ def fit_torch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     train: Batches,
-    validation: Batches,
+    validation: Batches | None,
     *,
     loss: Loss,
     measure: Measure,
@@ -43,6 +43,7 @@ def fit_torch(
 ) -> Best[Weights]:
     """Fit `model` to the targets, and leave the weights of the epoch with the lowest validation loss in it.
 
+    validation: None holds nothing out, and leaves the last epoch's weights.
     loss: float32 outputs and targets (B, ...) to their mean, a scalar. learning_rate_at: the rate of each step of the
     optimizer, from 0. To be called after start_torch. Raises TaskError where the training diverges.
     """

@@ -24,7 +24,7 @@ class Card(BaseModel):
     framework: str
     """`torch`, `tensorflow` or `scikit-learn`."""
     files: dict[str, str]
-    """SHA-256 of each of the model's files by its name; one file, or one for each fold."""
+    """SHA-256 of each of the model's files by its name; one file, or one for each fold and for a refit."""
     labels: list[str]
     """Label of each column of the model's scores."""
     preprocessing: dict[str, Any]
@@ -36,7 +36,7 @@ class Card(BaseModel):
     best_epoch: int
     """The epoch, from 0, whose weights were kept; of folds, the first one's."""
     validation: dict[str, float]
-    """What that epoch measured on the validation split."""
+    """What that epoch measured on the validation split, of folds their mean; empty where nothing was held out."""
     stage_key: str | None
     """DVC's run-cache key of the stage that trained it; None outside a DVC repository and for values set by hand."""
     data_digest: str

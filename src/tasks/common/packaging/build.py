@@ -62,12 +62,14 @@ def build_package(
     inputs: Inputs,
     *,
     copy_model: Callable[[Path], None] | None = None,
+    scores_of: str | None = None,
 ) -> None:
     """Write packages/<task>, an MLflow model that `mlflow.pyfunc.load_model` loads without this repository.
 
     It has the task's module `infer` with all that it imports, the block `<task>.evaluate` of params.yaml, which
     inference reads, the model's folder, or what `copy_model` puts in the folder it is given, the pinned packages, and
-    provenance.json. Equal inputs write equal bytes. Raises TaskError where there is no usable model.
+    provenance.json. scores_of: what evaluate measured, where that was not this very model. Equal inputs write equal
+    bytes. Raises TaskError where there is no usable model.
     """
     card = read_card(paths.model, paths.task)
     imports = imports_of(_SOURCE, [f"tasks.{paths.task}.infer", "tasks.common.inference.served"])
@@ -90,7 +92,7 @@ def build_package(
         if inputs.rows:
             write_example(folder, [column.name for column in inputs.columns], inputs.rows)
         code = {file: file_digest(folder / CODE_FOLDER / file) for file in imports.files}
-        write_json(folder / PROVENANCE_FILE, _provenance(paths, params, packaged, code).model_dump())
+        write_json(folder / PROVENANCE_FILE, _provenance(paths, params, packaged, code, scores_of).model_dump())
         write_mlmodel(
             folder,
             Signature(inputs.columns, _outputs(endpoint, card.labels)),
@@ -100,7 +102,7 @@ def build_package(
                 "params": f"{ARTIFACTS_FOLDER}/{PARAMS_FILE}",
             },
             mlflow_version=pinned(OWN_PINS)["mlflow"],
-            metadata={"task": paths.task},
+            metadata={"task": paths.task} | ({"scores_of": scores_of} if scores_of else {}),
         )
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
     say(f"package {paths.task}: {len(packaged.files)} model files, {len(code)} of code, {size_mib:.1f} MiB")
@@ -134,7 +136,9 @@ def _outputs(endpoint: Endpoint, labels: Sequence[str]) -> list[Column]:
     return [Column(column.name, column.type, required=False) for column in (*always, *what)]
 
 
-def _provenance(paths: TaskPaths, params: PackageParams, card: Card, code: Mapping[str, str]) -> Provenance:
+def _provenance(
+    paths: TaskPaths, params: PackageParams, card: Card, code: Mapping[str, str], scores_of: str | None
+) -> Provenance:
     blocks = {"evaluate": _block(paths, "evaluate"), STAGE: params.model_dump()}
     source = card.source
     return Provenance(
@@ -144,6 +148,7 @@ def _provenance(paths: TaskPaths, params: PackageParams, card: Card, code: Mappi
         parameters={f"{paths.task}.{stage}.{key}": v for stage, block in blocks.items() for key, v in block.items()},
         model=card.files,
         training_key=card.stage_key,
+        scores_of=scores_of,
         code=dict(code),
         packages=pinned(TASKS_PINS, OWN_PINS),
         data_digest=card.data_digest,

@@ -66,6 +66,8 @@ class Provenance(_Record):
     """SHA-256 of each of the model's files by its name."""
     training_key: Sha256 | None
     """DVC's run-cache key of the training; None outside a DVC repository and for values set by hand."""
+    scores_of: Text | None = None
+    """What the scores that evaluate wrote are of, where not of this very model; None where they are its own."""
     code: dict[str, Sha256]
     """SHA-256 of each file in `code/`."""
     packages: dict[str, Text]

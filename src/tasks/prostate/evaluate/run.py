@@ -18,7 +18,7 @@ from tasks.common.stage.paths import TaskPaths
 from tasks.prostate.evaluate.baseline import threshold_dice
 from tasks.prostate.evaluate.overlays import overlay, spread_slices
 from tasks.prostate.model.prepared import Prepared, open_prepared
-from tasks.prostate.model.scoring import LABEL, gland_mask, load_scorers
+from tasks.prostate.model.scoring import LABEL, folds_of, gland_mask, load_scorers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,9 +75,9 @@ def predict_volumes(paths: TaskPaths, prepared: Prepared, params: Params) -> lis
         raise TaskError(
             f"{paths.model}: the model takes slices that are cut in another way; run the stage train again."
         )
-    scorers = load_scorers(paths.model, card, params.device, params.threads, params.batch_size)
-    if set(scorers) != set(prepared.folds):
+    if set(folds_of(card)) != set(prepared.folds):
         raise TaskError(f"{paths.model}: the models are of other folds than the data; run the stage train again.")
+    scorers = load_scorers(paths.model, card, prepared.folds, params.device, params.threads, params.batch_size)
     masks = []
     for volume, example in enumerate(prepared.examples):
         slices = prepared.images[prepared.slices(volume)]

@@ -85,6 +85,12 @@ class Prepared:
         ranges = [np.arange(s.start, s.stop) for s in map(self.slices, self.part(fold, part))]
         return np.concatenate([*ranges, np.zeros(0, np.int64)]).astype(np.int64)
 
+    def all_slices(self) -> np.ndarray:
+        """(S,) int64 the slices of all volumes."""
+        import numpy as np
+
+        return np.arange(len(self.images))
+
 
 def open_prepared(folder: Path) -> Prepared:
     """What prepare wrote to `folder`. Raises TaskError where files are missing, broken, or do not fit together."""

@@ -1,4 +1,4 @@
-"""From slices to a mask, by the model of one fold or by the mean of several: the same for evaluate and infer."""
+"""From slices to a mask, by one model or by the mean of several: the same for evaluate and infer."""
 
 from __future__ import annotations
 
@@ -18,25 +18,34 @@ if TYPE_CHECKING:
 Scorer = Callable[["np.ndarray"], "np.ndarray"]
 
 LABEL = "gland"
+# The name of the model that is trained on the patients of all folds.
+REFIT = "refit"
 
 
-def model_file(fold: str) -> str:
-    """The name of a fold's file in the model's folder."""
-    return f"{fold}.keras"
+def model_file(name: str) -> str:
+    """The file of a fold's model, or of the refit, in the model's folder."""
+    return f"{name}.keras"
 
 
 def folds_of(card: Card) -> list[str]:
-    """The folds whose models the card describes."""
-    return [name.removesuffix(".keras") for name in card.files]
+    """The folds whose models the card describes, each of which has not seen the patients of its fold."""
+    return [name.removesuffix(".keras") for name in card.files if name != model_file(REFIT)]
 
 
-def load_scorers(folder: Path, card: Card, device: Device, threads: int, batch_size: int) -> dict[str, Scorer]:
-    """For each fold, a function from slices (D, H, W) to the gland's probability (D, H, W) float32.
+def answering(card: Card) -> list[str]:
+    """The models whose mean is the answer for a new volume: the refit alone where there is one, else all folds'."""
+    return [REFIT] if model_file(REFIT) in card.files else folds_of(card)
+
+
+def load_scorers(
+    folder: Path, card: Card, names: Sequence[str], device: Device, threads: int, batch_size: int
+) -> dict[str, Scorer]:
+    """For each model named, a function from slices (D, H, W) to the gland's probability (D, H, W) float32.
 
     Raises TaskError where a file is not of this task's model.
     """
     use_tensorflow(device, threads)
-    return {fold: _load_scorer(folder / model_file(fold), card, batch_size) for fold in folds_of(card)}
+    return {name: _load_scorer(folder / model_file(name), card, batch_size) for name in names}
 
 
 def mean_probabilities(scorers: Sequence[Scorer], slices: np.ndarray) -> np.ndarray:

@@ -1,18 +1,21 @@
-"""package: the models of one fold or of all as a service that takes volumes and gives masks."""
+"""package: the model that answers, a refit or one fold's or all folds', as a service from volumes to masks."""
 
 from __future__ import annotations
 
-import functools
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from tasks.common.model.card import read_card
+from pydantic import field_validator
+
+from tasks.common.model.card import read_card, write_card
 from tasks.common.packaging.build import Inputs, PackageParams, build_package
 from tasks.common.packaging.examples import file_inputs
 from tasks.common.stage.paths import TaskPaths
 from tasks.prostate.infer import ENDPOINT
 from tasks.prostate.model.prepared import open_prepared
-from tasks.prostate.package.folds import Folds, copy_folds
+from tasks.prostate.package.chosen import Folds, choose, scores_of
 
 
 class Params(PackageParams):
@@ -20,13 +23,25 @@ class Params(PackageParams):
 
     folds: Folds
 
+    @field_validator("folds", mode="before")
+    @classmethod
+    def _is_of_folds(cls, value: Any) -> Any:
+        if value == "refit":
+            raise ValueError("a refit is trained, so set train.final_model to refit, and this to best or ensemble")
+        return value
+
 
 def run(paths: TaskPaths, params: Params) -> None:
-    """Write packages/prostate. Raises TaskError where there is no usable model, or no history to choose a fold by."""
-    card = read_card(paths.model, paths.task)
-    history = paths.history / "plots" / "metrics"
-    copy = functools.partial(copy_folds, paths.model, card, history, params.folds)
-    build_package(paths, params, ENDPOINT, _inputs(paths, params.examples), copy_model=copy)
+    """Write packages/prostate. Raises TaskError where there is no usable model, or no history to choose by."""
+    card = choose(read_card(paths.model, paths.task), paths.history / "plots" / "metrics", params.folds)
+
+    def copy(folder: Path) -> None:
+        for name in card.files:
+            shutil.copyfile(paths.model / name, folder / name)
+        write_card(folder, card)
+
+    inputs = _inputs(paths, params.examples)
+    build_package(paths, params, ENDPOINT, inputs, copy_model=copy, scores_of=scores_of(card))
 
 
 def _inputs(paths: TaskPaths, count: int) -> Inputs:

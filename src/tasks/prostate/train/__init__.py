@@ -1,1 +1,1 @@
-"""One model a fold."""
+"""One model a fold, and one of all patients."""

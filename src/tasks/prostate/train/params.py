@@ -1,8 +1,8 @@
-"""The parameters of the stage train, which every fold's job checks again."""
+"""The parameters of the stage train, which every network's job checks again."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,7 @@ class Params(StageParams):
     brightness: Annotated[float, Field(ge=0, le=1)]
     shift_pixels: Annotated[int, Field(ge=0, le=256)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    final_model: Literal["folds", "refit"]
     folds: FoldParams
     data: DataParams
     trainer: TrainerParams

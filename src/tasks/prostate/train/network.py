@@ -1,4 +1,4 @@
-"""One fold: a network that trains without the fold's patients, as a job of its own."""
+"""One network, as a job of its own: a fold's, which never sees the fold's patients, or the refit's, which sees all."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.progress import progress
 from tasks.prostate.model.architecture import build, network_input
 from tasks.prostate.model.losses import loss_function
-from tasks.prostate.model.prepared import Part, Prepared, open_prepared
-from tasks.prostate.model.scoring import model_file
+from tasks.prostate.model.prepared import Prepared, open_prepared
+from tasks.prostate.model.scoring import REFIT, model_file
 from tasks.prostate.train.augmentation import augment
 from tasks.prostate.train.params import Params
 
@@ -28,28 +28,35 @@ if TYPE_CHECKING:
 
 
 def run(root: Path, arguments: dict[str, Any], out: Path) -> None:
-    """Write `<fold>.keras`, and result.json with what each epoch measured and which was the best."""
-    fold = str(arguments["fold"])
+    """Write `<name>.keras`, and result.json with what each epoch measured and which was the best.
+
+    arguments: `name`, a fold or REFIT; `epochs`, how many of the schedule's to train; the rest is the same for all.
+    """
+    name, epochs = str(arguments["name"]), int(arguments["epochs"])
     outputs = arguments["outputs"]
     paths = TaskPaths(root, arguments["task"], None if outputs is None else Path(outputs), arguments["overridden"])
     params = Params.model_validate(arguments["params"])
     prepared = open_prepared(paths.prepared)
-    train, validation = _batches(prepared, fold, "train", params), _batches(prepared, fold, "validation", params)
+    if name == REFIT:
+        train, validation = _batches(prepared, prepared.all_slices(), params, learns=True), None
+    else:
+        train = _batches(prepared, prepared.slice_numbers(name, "train"), params, learns=True)
+        validation = _batches(prepared, prepared.slice_numbers(name, "validation"), params, learns=False)
 
     start_keras(params.trainer, params.seed)
     with keras_policy(params.trainer):
         model = build(params.architecture, prepared.images.shape[1], params.channels)
-    n_epochs = params.trainer.epochs(params.epochs)
-    steps = n_epochs * math.ceil(len(train) / params.trainer.accumulate_batches)
-    epochs: list[dict[str, float]] = []
+    # Of all epochs, also where the last of them are not trained: an epoch of the refit learns as fast as a fold's.
+    steps = params.trainer.epochs(params.epochs) * math.ceil(len(train) / params.trainer.accumulate_batches)
+    measured: list[dict[str, float]] = []
     with (
-        checkpoints(paths, arguments["key"], params, part=fold) as store,
-        progress(f"train {paths.task} {fold}", n_epochs, "epoch") as advance,
+        checkpoints(paths, arguments["key"], params, part=name) as store,
+        progress(f"train {paths.task} {name}", params.trainer.epochs(epochs), "epoch") as advance,
     ):
 
         def log_epoch(metrics: Any) -> None:
-            epochs.append(dict(metrics))
-            advance("  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+            measured.append(dict(metrics))
+            advance("  ".join(f"{metric} {value:.4f}" for metric, value in metrics.items()))
 
         best = fit_keras(
             model,
@@ -58,14 +65,14 @@ def run(root: Path, arguments: dict[str, Any], out: Path) -> None:
             validation,
             loss=loss_function(params.loss, params.miss_weight, params.focus),
             measure=overlap_measure(),
-            epochs=params.epochs,
+            epochs=epochs,
             trainer=params.trainer,
             log_epoch=log_epoch,
             checkpoints=store.phase("network"),
             learning_rate_at=cosine_schedule(params.learning_rate, params.warmup_share, steps),
         )
-        save_keras(model, out / model_file(fold))
-        write_json(out / "result.json", {"epochs": epochs, "best_epoch": best.epoch, "validation": best.validation()})
+        save_keras(model, out / model_file(name))
+        write_json(out / "result.json", {"epochs": measured, "best_epoch": best.epoch, "validation": best.validation()})
 
 
 def overlap_measure() -> Measure:
@@ -88,11 +95,9 @@ def overlap_measure() -> Measure:
     return Measure(summarise, measure)
 
 
-def _batches(prepared: Prepared, fold: str, part: Part, params: Params) -> Batches:
-    """The slices of a part by their numbers, so that nothing is read before its turn and nothing is copied."""
+def _batches(prepared: Prepared, numbers: np.ndarray, params: Params, *, learns: bool) -> Batches:
+    """Slices (N,) by their numbers, so that nothing is read before its turn and nothing is copied."""
     import numpy as np
-
-    learns = part == "train"
 
     def transform(numbers: np.ndarray, _: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         images = network_input(prepared.images[numbers])  # (B, H, W, 1)
@@ -101,6 +106,5 @@ def _batches(prepared: Prepared, fold: str, part: Part, params: Params) -> Batch
             return augment(images, masks, params.flip_share, params.brightness, params.shift_pixels, generator)
         return images, masks
 
-    numbers = prepared.slice_numbers(fold, part)
     seed = params.seed if learns else None
     return Batches(numbers, numbers, params.batch_size, seed, transform, params.data.num_workers)
