@@ -23,7 +23,7 @@ _MOST_STEP = 2.0**63
 
 @dataclass(frozen=True)
 class Measured:
-    """One number of a history; `part` is the fold, seed, trial or refit that it belongs to, empty for the stage itself."""
+    """One number of a history; `part` is the fold, seed, trial or refit it belongs to, empty for the stage itself."""
 
     part: str
     name: str
