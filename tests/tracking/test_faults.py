@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from pawl.tracking.cursor import cursor_of
 from pawl.tracking.deliver import deliver
@@ -81,7 +82,6 @@ def write_spool(folder: Path, name: str, count: int = POINTS) -> list[Event]:
 
 def check(url: str, name: str, count: int = POINTS) -> None:
     """One parent and one complete run of that name, with every point and no other."""
-    from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=url)
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -107,7 +107,32 @@ FAULTS = {
     "is slow": Fault("slow", times=8),
     "makes a run and does not say so": Fault("hold", times=2, path="runs/create"),
     "takes points and does not say so": Fault("cut", times=3, path="log-batch", cut_bytes=0),
+    "takes no files": Fault("500", times=3, method="PUT", path="artifacts/"),
 }
+
+
+def test_files_that_are_not_taken_hold_up_nothing_else(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = write_spool(tmp_path / "spool", "fileless")
+    first = Artifact(
+        run="run-fileless", path="files/note.txt", sha256=digest_of(tmp_path / "spool/files/note.txt"), to="a"
+    )
+    spool = Spool(tmp_path / "early")
+    spool.add(*events[:2], first.model_copy(update={"path": str(tmp_path / "spool/files/note.txt")}), *events[2:])
+    spool.close()
+    client = MlflowClient(tracking_uri=server.url)
+    with FaultProxy(server.url) as proxy:
+        proxy.fault = Fault("500", method="PUT", path="artifacts/")
+        monkeypatch.setenv("PAWL_PATIENCE_SECONDS", "3")
+        assert not deliver([tmp_path / "early"], proxy.url)
+        run_id = cursor_of(tmp_path / "early", proxy.url).value.runs["run-fileless"]
+        assert len(client.get_metric_history(run_id, "loss")) == POINTS
+        assert "pawl.stage_key" not in client.get_run(run_id).data.tags, "it is not whole"
+        proxy.fault = None
+        assert deliver([tmp_path / "early"], proxy.url)
+    assert {file.path for file in client.list_artifacts(run_id)} == {"a", "notes"}
+    check(server.url, "fileless")
 
 
 @pytest.mark.parametrize("what", FAULTS)

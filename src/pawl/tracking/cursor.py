@@ -21,8 +21,10 @@ _MOST_RUNS = 100_000
 class Cursor(Strict):
     """`cursor-<server>.json` of a spool."""
 
-    offset: Annotated[int, Field(ge=0)] = 0
-    """Bytes of the events that are delivered."""
+    sent: Annotated[int, Field(ge=0)] = 0
+    """Bytes of the events that are delivered, but for those that are held back."""
+    held: tuple[int, ...] = ()
+    """Where events begin, before that, which the store of files does not take at present."""
     experiments: dict[str, str] = Field(default_factory=dict)
     """Name -> id at the server."""
     runs: dict[str, str] = Field(default_factory=dict, max_length=_MOST_RUNS)
@@ -38,6 +40,11 @@ class Cursor(Strict):
     tries: int = 0
     """Failures since something was last delivered."""
     reason: str = ""
+
+    @property
+    def offset(self) -> int:
+        """Bytes up to which all events are delivered."""
+        return min((*self.held, self.sent))
 
 
 @dataclass

@@ -35,8 +35,6 @@ _FIRST_AT_ONCE, _MOST_AT_ONCE = 4, 50
 """Events after which what is confirmed is written down: whoever waits for a slow server sees by it that it gets on."""
 _SOON_SECONDS = 1.0
 _MOST_REWINDS = 3
-# Of MLflow's, which are not cured by asking again.
-_FINAL = ("PERMISSION_DENIED", "UNAUTHENTICATED", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND")
 
 
 def deliver(folders: Sequence[Path], uri: str) -> bool:
@@ -78,7 +76,7 @@ def _deliver_one(client: MlflowClient, uri: str, folder: Path, *, live: bool) ->
 
 def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
     """Send what comes until nobody writes any more; False where patience ended first."""
-    from pawl.tracking.finding import RefusedError
+    from pawl.tracking.finding import RefusedError, is_final
     from pawl.tracking.kept import NotKeptError
 
     folder, checked, closed = delivery.spool, False, False
@@ -90,8 +88,13 @@ def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
             if not checked:
                 delivery.check_experiments()
                 checked = True
-            found, end = read_from(folder, cursor.value.offset)
-            if end == cursor.value.offset:
+            begin = cursor.value.sent
+            found, end = read_from(folder, begin)
+            if end == begin:
+                if cursor.value.held:
+                    delivery.send_held()
+                    moved = time.monotonic()
+                    continue
                 if not live or closed or end_abandoned(folder):
                     if size_of(folder) == end:
                         return True
@@ -99,23 +102,26 @@ def _follow(delivery: Delivery, cursor: CursorFile, *, live: bool) -> bool:
                 time.sleep(_IDLE_SECONDS)
                 moved = time.monotonic()
                 continue
-            start = 0
-            while cursor.value.offset < end:
-                begun, part = time.monotonic(), found[start : start + at_once]
-                delivery.apply([event for event, _ in part])
-                start += at_once
-                cursor.set(offset=part[-1][1] if start < len(found) else end, state="delivering", tries=0, reason="")
+            starts = [begin, *(place for _, place in found)]
+            events = list(zip((event for event, _ in found), starts, strict=False))
+            first = 0
+            while cursor.value.sent < end:
+                begun, part = time.monotonic(), events[first : first + at_once]
+                held = delivery.apply(part)
+                first += at_once
+                now = {"sent": starts[first] if first < len(found) else end, "held": (*cursor.value.held, *held)}
+                cursor.set(**now, state="delivering", tries=0, reason="")
                 moved, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
                 at_once = min(2 * at_once, _MOST_AT_ONCE) if moved - begun < _SOON_SECONDS else max(1, at_once // 2)
             closed = any(isinstance(event, Closed) for event, _ in found[-1:])
         except NotKeptError as error:
             if cursor.value.rewound >= _MOST_REWINDS:
                 raise RefusedError(str(error)) from error
-            cursor.set(offset=0, rewound=cursor.value.rewound + 1, reason=str(error))
+            cursor.set(sent=0, held=(), rewound=cursor.value.rewound + 1, reason=str(error))
         except RefusedError:
             raise
         except Exception as error:
-            if getattr(error, "error_code", "") in _FINAL:
+            if is_final(error):
                 raise RefusedError(_said(error, delivery.uri)) from error
             cursor.set(state="failing", tries=cursor.value.tries + 1, reason=_said(error, delivery.uri))
             delivery.forget_waiting()

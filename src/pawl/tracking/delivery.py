@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +22,18 @@ from pawl.tracking.events import (
     Points,
     Tags,
 )
+from pawl.tracking.files import log_file
 from pawl.tracking.finding import (
     broken_off,
     complete,
     experiment_named,
+    is_final,
     make_experiment,
     readable_experiment,
     runs_with,
 )
 from pawl.tracking.kept import check_kept, known_points
-from pawl.tracking.spool import alone, artifact_file, events_of
+from pawl.tracking.spool import alone, artifact_file, event_at, events_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,12 +56,21 @@ class Delivery:
         """Begin anew where the experiments that were written to are not those of that name any more."""
         for name, known in self.cursor.value.experiments.items():
             if experiment_named(self.client, name) != known:
-                self.cursor.set(offset=0, experiments={}, runs={}, linked={}, continued=())
+                self.cursor.set(sent=0, held=(), experiments={}, runs={}, linked={}, continued=())
                 return
 
-    def apply(self, events: list[Event]) -> None:
-        """Send them, in their order; when it returns the server has confirmed all."""
-        for event in events:
+    def apply(self, events: Sequence[tuple[Event, int]]) -> list[int]:
+        """Send events, each with its place in the spool, in their order.
+
+        When it returns the server has confirmed all but those whose places it returns: files that its store does not
+        take, and the completeness of their runs.
+        """
+        held: list[int] = []
+        # An earlier try of the store's this time is enough; `send_held` makes the next.
+        before = [event_at(self.spool, place) for place in self.cursor.value.held]
+        behind = {event.run for event in before if isinstance(event, Artifact | Complete)}
+        store_fails = bool(before)
+        for event, place in events:
             if isinstance(event, Closed):
                 continue
             if isinstance(event, Points | Params | Tags):
@@ -67,15 +78,44 @@ class Delivery:
                 continue
             if event.run in self._waiting:
                 self._send_waiting(event.run)
-            if isinstance(event, Begun):
-                if event.run not in self.cursor.value.runs:
-                    self._begin(event)
-            elif (run_id := self.cursor.value.runs.get(event.run)) is not None:
-                self._send(run_id, event)
-            elif isinstance(event, Complete) and event.run in self.cursor.value.linked:
-                self._link(event.run)
+            waits = isinstance(event, Complete) and event.run in behind
+            if isinstance(event, Artifact) and not (waits := store_fails):
+                waits = store_fails = not self._is_taken(event)
+            if waits:
+                held.append(place)
+                behind.add(event.run)
+            elif not isinstance(event, Artifact):
+                self._send_event(event)
         for run in list(self._waiting):
             self._send_waiting(run)
+        return held
+
+    def send_held(self) -> None:
+        """Send what was held back, one after the other; what is confirmed is not held any more."""
+        while self.cursor.value.held:
+            place, *others = self.cursor.value.held
+            event = event_at(self.spool, place)
+            if isinstance(event, Artifact | Complete):
+                self._send_event(event)
+            self.cursor.set(held=tuple(others))
+
+    def _is_taken(self, event: Artifact) -> bool:
+        try:
+            self._send_event(event)
+        except Exception as error:
+            if is_final(error):
+                raise
+            return False
+        return True
+
+    def _send_event(self, event: Begun | Inputs | Artifact | Ended | Complete) -> None:
+        if isinstance(event, Begun):
+            if event.run not in self.cursor.value.runs:
+                self._begin(event)
+        elif (run_id := self.cursor.value.runs.get(event.run)) is not None:
+            self._send(run_id, event)
+        elif isinstance(event, Complete) and event.run in self.cursor.value.linked:
+            self._link(event.run)
 
     def forget_waiting(self) -> None:
         """Leave what was gathered and not sent: it is in the spool, and comes again."""
@@ -175,7 +215,7 @@ class Delivery:
         elif isinstance(event, Artifact):
             file = artifact_file(self.spool, event)
             if file is not None:
-                self._log_artifact(run_id, file, event.to)
+                log_file(self.client, run_id, file, event.to)
         elif isinstance(event, Ended):
             if self._is_ours(run_id, event.run):
                 self.client.set_terminated(run_id, status=event.status, end_time=event.at_ms)
@@ -216,18 +256,6 @@ class Delivery:
 
         for request in requests_of(Waiting(tags={names.allowed_name(name): value for name, value in tags.items()})):
             self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in request.tags.items()])
-
-    def _log_artifact(self, run_id: str, file: Path, to: str) -> None:
-        import shutil
-        import tempfile
-
-        folder, _, name = to.rpartition("/")
-        if file.name == name:
-            self.client.log_artifact(run_id, str(file), folder or None)
-            return
-        with tempfile.TemporaryDirectory(prefix="pawl-") as place:
-            shutil.copyfile(file, Path(place, name))  # MLflow takes the name from the file
-            self.client.log_artifact(run_id, str(Path(place, name)), folder or None)
 
     def _is_ours(self, run_id: str, run: str) -> bool:
         """Whether nobody has gone on with the run since."""

@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _PAGE = 1_000
+# Of MLflow's, which are not cured by asking again.
+_FINAL = ("PERMISSION_DENIED", "UNAUTHENTICATED", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND")
 _NOT_FOR_US = ("PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST")
 
 
 class RefusedError(Exception):
     """The server is there and will not have it; only a person can change that."""
+
+
+def is_final(error: Exception) -> bool:
+    """Whether asking again is no use."""
+    return getattr(error, "error_code", "") in _FINAL
 
 
 def experiment_named(client: MlflowClient, name: str) -> str | None:

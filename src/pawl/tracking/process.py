@@ -91,10 +91,10 @@ class Deliverer:
     def _is_in_vain(self, standing: Cursor) -> bool:
         return standing.state == "failing" and unreachable(self._uri) is not None
 
-    def _standings(self) -> list[tuple[int, str]]:
+    def _standings(self) -> list[tuple[int, int, str]]:
         """How far each is."""
         found = [cursor_of(folder, self._uri).value for folder in self._folders]
-        return [(cursor.offset, cursor.state) for cursor in found]
+        return [(cursor.sent, len(cursor.held), cursor.state) for cursor in found]
 
     def _standing(self) -> Cursor:
         return cursor_of(self._spool, self._uri).value

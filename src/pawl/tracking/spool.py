@@ -156,6 +156,12 @@ def read_from(folder: Path, offset: int) -> tuple[list[tuple[Event, int]], int]:
     return [(event, offset + end) for event, end in found], offset + length
 
 
+def event_at(folder: Path, offset: int) -> Event | None:
+    """The event that begins there; None where none does."""
+    found, _ = read_from(folder, offset)
+    return found[0][0] if found else None
+
+
 def events_of(folder: Path) -> Iterator[Event]:
     """Every event of a spool."""
     offset = 0
