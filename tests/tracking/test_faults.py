@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -115,11 +116,10 @@ def test_files_that_are_not_taken_hold_up_nothing_else(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = write_spool(tmp_path / "spool", "fileless")
-    first = Artifact(
-        run="run-fileless", path="files/note.txt", sha256=digest_of(tmp_path / "spool/files/note.txt"), to="a"
-    )
+    shutil.copytree(tmp_path / "spool" / "files", tmp_path / "early" / "files")
+    [last] = [event for event in events if isinstance(event, Artifact)]
     spool = Spool(tmp_path / "early")
-    spool.add(*events[:2], first.model_copy(update={"path": str(tmp_path / "spool/files/note.txt")}), *events[2:])
+    spool.add(*events[:2], last.model_copy(update={"to": "first.txt"}), *events[2:])
     spool.close()
     client = MlflowClient(tracking_uri=server.url)
     with FaultProxy(server.url) as proxy:
@@ -131,7 +131,7 @@ def test_files_that_are_not_taken_hold_up_nothing_else(
         assert "pawl.stage_key" not in client.get_run(run_id).data.tags, "it is not whole"
         proxy.fault = None
         assert deliver([tmp_path / "early"], proxy.url)
-    assert {file.path for file in client.list_artifacts(run_id)} == {"a", "notes"}
+    assert {file.path for file in client.list_artifacts(run_id)} == {"first.txt", "notes"}
     check(server.url, "fileless")
 
 
