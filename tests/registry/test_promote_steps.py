@@ -127,5 +127,5 @@ def test_measuring_needs_nothing_that_pulling_has_not_fetched(database: str, tmp
     [accuracy] = [metric for metric in model.metrics if metric.key == "accuracy"]
     assert (accuracy.base is not None, accuracy.verdict) == (True, "no measurable change")
     [file] = (clone / "reports" / "promotion").glob("*/stages.json")
-    outcomes = {(stage.side, stage.outcome) for stage in Stages.model_validate_json(file.read_bytes()).stages}
-    assert outcomes == {("head", "restored")}
+    outcomes = {stage.outcome for stage in Stages.model_validate_json(file.read_bytes()).stages}
+    assert outcomes == {"restored"}
