@@ -141,6 +141,6 @@ def test_a_store_without_room(stack: Stack, tmp_path: Path) -> None:
         assert len(points_at(client, EXPERIMENT, "full")) == POINTS
         [run] = stage_runs(client, "full")
         # What is not whole is not said to be.
-        assert (run.info.status, "pawl.stage_key" in run.data.tags) == ("FINISHED", False)
+        assert "pawl.stage_key" not in run.data.tags
     assert deliverer.wait(until_end=True).offset == size_of(folder)
     check_delivered(client, EXPERIMENT, "full", content, tmp_path / "got")
