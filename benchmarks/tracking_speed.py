@@ -19,7 +19,7 @@ from tests.e2e.ports import free_port
 N_POINTS = 100_000
 N_SAMPLED = 1_000
 """Of the plain calls, each of which takes as long as any other: all of them would take a quarter of an hour."""
-STEPS, STEP_SECONDS = 300, 0.1
+STEPS, STEP_SECONDS = 600, 0.1
 RUNS = 3
 TRAIN = f"""
 import pathlib, time

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,13 @@ from pawl.tracking.finding import (
     runs_with,
 )
 from pawl.tracking.kept import check_kept, known_points
-from pawl.tracking.spool import alone, artifact_file, event_at, events_of
+from pawl.tracking.spool import artifact_file, by_turns, event_at, events_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
+
+_TURN_SECONDS = 60.0
 
 
 class Delivery:
@@ -270,18 +272,9 @@ class Delivery:
         self.cursor.set(experiments={**self.cursor.value.experiments, name: found})
         return found
 
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self) -> AbstractContextManager[None]:
         """Between looking for a run and making it, nobody else on this machine does the same."""
-        import time
-
-        end = time.monotonic() + 60
-        while True:
-            with alone(self.spool.parent / "begin.lock") as mine:
-                if mine or time.monotonic() > end:
-                    yield
-                    return
-            time.sleep(0.05)
+        return by_turns(self.spool.parent / "begin.lock", _TURN_SECONDS)
 
 
 def _dataset(name: str, digest: str, source: str) -> DatasetInput:

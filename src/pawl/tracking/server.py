@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pawl.config import Config
 from pawl.git import git, toplevel
 from pawl.tracking.names import Experiments, experiments
-from pawl.tracking.spool import alone
+from pawl.tracking.spool import by_turns
 from pawl.waiting import patience_seconds, request_seconds
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _MOST_REQUEST_SECONDS = 15.0
-_POLL_SECONDS = 0.05
 _MAIN_EVENTS = ("push", "schedule", "workflow_run")
 
 __all__ = ["Experiments", "be_quiet", "client_for", "experiment_of", "experiments", "repository_name", "tracking_uri"]
@@ -93,13 +91,8 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
     if not kind.startswith("sqlite") or not name:
         yield
         return
-    end = time.monotonic() + patience_seconds()
-    while True:
-        with alone(Path(f"{name}.lock")) as mine:
-            if mine or time.monotonic() > end:
-                yield
-                return
-        time.sleep(_POLL_SECONDS)
+    with by_turns(Path(f"{name}.lock"), patience_seconds()):
+        yield
 
 
 def repository_name(session: Place) -> str:

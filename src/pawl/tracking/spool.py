@@ -129,6 +129,18 @@ def alone(path: Path) -> Iterator[bool]:
             os.close(descriptor)
 
 
+@contextmanager
+def by_turns(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock file as soon as nobody else does; after that many seconds of waiting, go on without it."""
+    end = time.monotonic() + seconds
+    while True:
+        with alone(path) as mine:
+            if mine or time.monotonic() > end:
+                yield
+                return
+        time.sleep(_PAUSE_SECONDS)
+
+
 def spool_root(state_folder: Path) -> Path:
     """Where the spools of a checkout are."""
     return state_folder / "spool"
