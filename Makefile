@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What the pretend pull request of `make run` changes.
 SET ?= digits.train.channels=[32,64] tabular.train.C=3.0
-PINS := $(filter-out requirements-dev.txt requirements-server.txt,$(wildcard requirements*.txt)) pyproject.toml
+PINS := $(filter-out requirements-dev.txt requirements-server.txt requirements-cluster.txt,$(wildcard requirements*.txt)) pyproject.toml
 INSTALL := $(BIN)/python .github/actions/setup/install.py
 
 .DEFAULT_GOAL := help
@@ -61,6 +61,6 @@ $(VENV)/.installed-server: $(VENV)/.installed requirements-server.txt
 	@$(INSTALL) requirements-server.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-server.txt requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-server.txt requirements-cluster.txt requirements-dev.txt
 	@$(INSTALL) requirements-dev.txt
 	@touch $@

@@ -8,13 +8,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from pawl.commands import ci, doctor, init, judging, noise, publishing, registry, reporting, tracking, transfer
-from pawl.commands.opening import choices, print_json, reports_of
+from pawl.commands.opening import choices, engine_of, print_json, reports_of
 from pawl.errors import EXIT_GATE, EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STAGE, PawlError
 from pawl.options import (
     HERE,
+    Address,
     AllowDirty,
     Base,
     ConfigFile,
+    EngineName,
     Everything,
     Folder,
     Force,
@@ -88,6 +90,8 @@ def reproduce(
     no_remote: NoRemote = False,
     allow_dirty: AllowDirty = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     rescore: Rescore = False,
     as_json: Json = False,
 ) -> None:
@@ -98,12 +102,22 @@ def reproduce(
     from pawl.steps import plan_step, reproduce_step
 
     chosen = choices(folder, None, None, config, reports, no_remote, allow_dirty)
+    machines = engine_of(engine, address)
     with exclusive(folder):
         written = read_file(reports_of(chosen), "plan.json", Plan, "pawl plan")
         session = open_session(chosen, made=written)
         made, head_looks, base_looks = plan_step(session, everything=written.everything, force=written.force)
         stages = reproduce_step(
-            session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore, tracked=True
+            session,
+            made,
+            head_looks,
+            base_looks,
+            say,
+            jobs=jobs,
+            watch=watch,
+            rescored=rescore,
+            tracked=True,
+            engine=machines,
         )
     if as_json:
         print_json(stages)
@@ -140,6 +154,8 @@ def run(
     everything: Everything = False,
     force: Force = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     rescore: Rescore = False,
     pictures: Annotated[bool, typer.Option(help="Draw the pictures too.")] = True,
     as_json: Json = False,
@@ -151,11 +167,21 @@ def run(
     from pawl.steps import compare_step, end_tracking, plan_step, reproduce_step, track_step
 
     chosen = choices(folder, base, sets, config, reports, no_remote, allow_dirty)
+    machines = engine_of(engine, address)
     with exclusive(folder):
         session = open_session(chosen)
         made, head_looks, base_looks = plan_step(session, everything=everything, force=force)
         stages = reproduce_step(
-            session, made, head_looks, base_looks, say, jobs=jobs, watch=watch, rescored=rescore, tracked=True
+            session,
+            made,
+            head_looks,
+            base_looks,
+            say,
+            jobs=jobs,
+            watch=watch,
+            rescored=rescore,
+            tracked=True,
+            engine=machines,
         )
         comparison = compare_step(session, made, stages)
         tracked = track_step(session, stages, comparison, say)

@@ -67,6 +67,8 @@ class Resources(Block):
     """Of the `--jobs`."""
     gpus: int | None = Field(default=None, ge=0)
     """None: one, where the machine has any."""
+    memory_gb: float | None = Field(default=None, gt=0)
+    """In 10^9 bytes: counts where stages run on a cluster; None: any machine will do."""
 
 
 class NoiseSettings(Block):

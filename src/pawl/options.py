@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,5 +30,12 @@ Rescore = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Stages at once. Default: this process's cores, at most 8."),
+]
+EngineName = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", envvar="PAWL_ENGINE", help="Where stages run: here, or on the machines of a Ray cluster."),
+]
+Address = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="Of that cluster. Default: RAY_ADDRESS.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the written JSON on standard output.")]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pawl.pipeline.plan import Looks
     from pawl.pipeline.progress import Progress
     from pawl.pipeline.project import Project
+    from pawl.scaling.fleet import Engine, Fleet
 
 Say = Callable[[str], None]
 Watch = Callable[["Progress"], AbstractContextManager[Any]]
@@ -97,10 +98,12 @@ def reproduce_step(
     watch: Watch = nullcontext,
     rescored: bool = False,
     tracked: bool = False,
+    engine: Engine | None = None,
 ) -> Stages:
     """Restore or run what the plan names, and write `stages.json`.
 
-    Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile. With
+    Up to `jobs` stages at once, None: as many as there are cores; `watch` may show how far they are meanwhile. With an
+    `engine`, stages run on its machines and not here. With
     `rescored`, base's model is judged by head's evaluation too where base's own is another. With `tracked`, MLflow is
     told of stages while they run, and `track_step` is to tell it the rest.
     """
@@ -117,16 +120,19 @@ def reproduce_step(
 
     if rescored and session.is_dirty:
         raise InputError("--rescore runs what head's commit has, and head has uncommitted changes: commit them.")
+    if engine is not None and session.is_dirty:
+        raise InputError("other machines run what is committed, and there are uncommitted changes: commit them.")
     forced = {s.name for s in plan.stages if s.action == "run"} if plan.force else set()
     unchanged = {s.name for s in plan.stages if s.action == "unchanged"}
     gpus = installed_gpus()
     pool = Pool(jobs or default_jobs(), visible_gpus(gpus, os.environ))
     shared = Shared(pool, Progress(say), describe_machine(gpus), session.config.resources_of)
+    trains = any("run" in (stage.action, stage.base_action) for stage in plan.stages)
 
     def worker(
         side: Side, project: Project, looks: Looks, commit: str | None, force: set[str], same: set[str]
     ) -> Worker:
-        return Worker(
+        return shared.worker_type()(
             side=side,
             project=project,
             looks=looks,
@@ -139,20 +145,24 @@ def reproduce_step(
             commit=commit,
         )
 
-    head_commit = None if session.is_dirty else plan.head.commit
-    head = worker("head", session.head, head_looks, head_commit, forced, unchanged)
-    base = None
-    if session.base is not None and not session.is_same:
-        base = worker("base", session.base, base_looks, plan.base.commit, set(), set())
     cost = session.config.cost
     rate = Rate(per_hour=cost.per_hour, currency=cost.currency) if cost else None
-    trains = any("run" in (stage.action, stage.base_action) for stage in plan.stages)
     # Delivery to MLflow is begun before the stages, and outlives them: it is none of their orphans.
     live = live_tracking(session, shared.machine, trains=trains) if tracked else nullcontext()
-    with live as shared.live, no_orphans(), watch(shared.progress):
+    fleet: AbstractContextManager[Fleet | None] = nullcontext()
+    if engine is not None and trains:
+        from pawl.scaling.fleet import open_fleet
+
+        fleet = open_fleet(engine, jobs)
+    with live as shared.live, fleet as shared.fleet, no_orphans(), watch(shared.progress):
+        head_commit = None if session.is_dirty else plan.head.commit
+        head = worker("head", session.head, head_looks, head_commit, forced, unchanged)
+        base = None
+        if session.base is not None and not session.is_same:
+            base = worker("base", session.base, base_looks, plan.base.commit, set(), set())
         stages = reproduce(head, base, plan, rate)
         if rescored and base is not None:
-            again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={}, live=None)
+            again = replace(shared, pool=Pool(pool.cpus, pool.gpus), making={}, live=None, fleet=None)
             rules = session.rules
             results = rescore(head, base, again, git.toplevel(session.root), rules.models, rules.predictions)
             stages = stages.model_copy(update={"rescored": results})

@@ -6,12 +6,14 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import count
 from typing import NoReturn, TypeVar
 
-from pawl.errors import InputError
+from pawl.errors import InputError, ServiceError
 
 PATIENCE_VARIABLE = "PAWL_PATIENCE_SECONDS"
 DEFAULT_PATIENCE_SECONDS = 300.0
@@ -43,6 +45,19 @@ def request_seconds(env: Mapping[str, str] | None = None) -> float:
     """
     patience = patience_seconds(env)
     return min(max(patience / 10, LEAST_REQUEST_SECONDS), MOST_REQUEST_SECONDS, patience)
+
+
+def patiently(call: Callable[[], _Result]) -> _Result:
+    """What `call` returns, tried again while a service fails it, for a third of the patience; then its ServiceError."""
+    end = time.monotonic() + patience_seconds() / 3
+    for pause in (min(2.0**n, 10.0) for n in count()):
+        try:
+            return call()
+        except ServiceError:
+            if time.monotonic() + pause > end:
+                raise
+        time.sleep(pause)
+    raise AssertionError("never reached")
 
 
 def within(seconds: float, call: Callable[[], _Result], progress: Callable[[], object] = lambda: None) -> _Result:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pawl.errors import InputError
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from pawl.scaling.fleet import Engine
     from pawl.schema import Plan
     from pawl.session import Choices, Session
 
@@ -36,6 +39,17 @@ def reports_of(chosen: Choices) -> Path:
     from pawl.pipeline.project import dvc_root
 
     return dvc_root(chosen.folder) / "reports"
+
+
+def engine_of(name: str, address: str | None) -> Engine | None:
+    """What --engine and --address say; None: this machine."""
+    from pawl.scaling.fleet import Engine
+
+    if name == "ray":
+        return Engine("ray", address)
+    if address is not None:
+        raise InputError("--address is that of a cluster: choose one by --engine ray, or leave it out.")
+    return None
 
 
 def opened(folder: Path, config: Path | None, reports: Path | None, allow_dirty: bool) -> tuple[Session, Plan]:

@@ -93,6 +93,11 @@ def of_stage(project: Project, stage: PipelineStage, key: str) -> Receipt | None
     return next((receipt for receipt in _local(project, key) if outs_of(receipt.entry) == outs), None)
 
 
+def of_value(project: Project, key: str, value: str) -> Receipt | None:
+    """The receipt of that name on this machine."""
+    return next((receipt for receipt in _local(project, key) if receipt.value == value), None)
+
+
 def _local(project: Project, key: str) -> list[Receipt]:
     """The entries under `key` that hold: one that is damaged, renamed or no run-cache entry is passed over."""
     folder = Path(project.repo.stage_cache._get_cache_dir(key))

@@ -31,7 +31,7 @@ def reproduce(head: Worker, base: Worker | None, plan: Plan, rate: Rate | None =
     pool = head.shared.pool
     try:
         with in_pipeline_order(head.project):
-            take_turns(works, at_once=1 if pool.cpus == 1 else None)
+            take_turns(works, at_once=1 if head.shared.at_once == 1 else None)
     finally:
         pool.stop()
     return Stages(

@@ -18,6 +18,7 @@ from pawl.schema import Machine
 if TYPE_CHECKING:
     from pawl.pipeline.plan import Look
     from pawl.pipeline.worker import Worker
+    from pawl.scaling.fleet import Fleet
     from pawl.tracking.live import Live
 
 
@@ -42,6 +43,23 @@ class Shared:
     """Stages of which it was said that they are given less than they want."""
     live: Live | None = None
     """Where stages are followed for MLflow while they run."""
+    fleet: Fleet | None = None
+    """Other machines, which run the stages then."""
+
+    @property
+    def at_once(self) -> int:
+        """Stages that may run at the same time."""
+        return (self.fleet or self).pool.cpus
+
+    def worker_type(self) -> type[Worker]:
+        """Who has the stages run: here, or on the other machines."""
+        if self.fleet is None:
+            from pawl.pipeline.worker import Worker
+
+            return Worker
+        from pawl.scaling.elsewhere import RemoteWorker
+
+        return RemoteWorker
 
     def watching(self, worker: Worker, look: Look, gpus: Gpus) -> AbstractContextManager[Watched]:
         """While the block runs, the stage's command does."""

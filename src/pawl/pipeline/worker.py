@@ -90,7 +90,7 @@ class Worker:
         if self._restore_known(stage):
             return True
         made_before = len(self.made)
-        for other in upstream:
+        for other in upstream if self.makes_here(self.looks[name]) else ():
             if not await self.obtain(other):
                 return self._skipped(stage)
         # What was to be restored had to be made, maybe differently; or the key takes the files themselves.
@@ -105,6 +105,10 @@ class Worker:
             if self._restore_known(stage):
                 return True
         return await self._make(self.looks[name])
+
+    def makes_here(self, look: Look) -> bool:
+        """Whether the stage's command would run in this checkout, and so need what it reads in the workspace."""
+        return True
 
     async def _settle(self, stage: PipelineStage) -> bool:
         """Like obtain, but an output whose hash is certain may stay where it is."""
@@ -140,9 +144,8 @@ class Worker:
         return True
 
     async def _make(self, look: Look) -> bool:
-        """Run the stage; everything upstream is in the workspace."""
+        """Run the stage; what it reads of other stages is in the workspace, where it runs here."""
         stage = look.stage
-        fetch_data(self.project, stage)
         log = self.reports / "logs" / f"{_file_name(f'{self.title or self.side}-{stage_name(stage)}')}.log"
         end: Future[None] = Future()
         if look.stage_key:
@@ -177,6 +180,7 @@ class Worker:
         from dvc.stage.run import prepare_kwargs
 
         stage, repo, label, pool = look.stage, self.project.repo, self.label(look.stage), self.shared.pool
+        fetch_data(self.project, stage)
         env = stage_environment(prepare_kwargs(stage)["env"], self.allowed, Path(repo.root_dir), look.stage_key)
         env |= {"DVC_ROOT": repo.root_dir, "DVC_STAGE": stage_name(stage)}  # as if DVC ran in this checkout
         progress = self.shared.progress
