@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pawl.commands.opening import print_json
+from pawl.commands.opening import engine_of, print_json
 from pawl.errors import EXIT_STAGE
-from pawl.options import HERE, ConfigFile, Folder, Jobs, Json, NoRemote
+from pawl.options import HERE, Address, ConfigFile, EngineName, Folder, Jobs, Json, NoRemote
 
 EXAMPLE = "Example: pawl noise --seeds 5 && git add noise.json"
 
@@ -22,6 +22,8 @@ def noise(
     config: ConfigFile = None,
     no_remote: NoRemote = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Train main with other seeds, and write how far its metrics lie apart: what verdicts are widened by."""
@@ -38,7 +40,17 @@ def noise(
     root = dvc_root(folder.absolute())
     settings = load_config(root, config)
     with exclusive(folder):
-        found = measure_noise(root, settings, seeds, say, base=base, use_remote=not no_remote, jobs=jobs, watch=watch)
+        found = measure_noise(
+            root,
+            settings,
+            seeds,
+            say,
+            base=base,
+            use_remote=not no_remote,
+            jobs=jobs,
+            watch=watch,
+            engine=engine_of(engine, address),
+        )
         deliver_seeds(Checkout(root, settings), say)
     if not found.metrics:
         say("pawl: fewer than 2 trainings ended well, so there is no spread; see the logs in .pawl/noise/logs.")

@@ -20,6 +20,7 @@ from pawl.schema import Noise, NoiseRun
 if TYPE_CHECKING:
     from pawl.pipeline.progress import Progress
     from pawl.pipeline.shared import Shared
+    from pawl.scaling.fleet import Engine, Fleet
     from pawl.tracking.seeds import SeedRuns
 
 Say = Callable[[str], None]
@@ -43,17 +44,30 @@ def measure_noise(
     use_remote: bool = True,
     jobs: int | None = None,
     watch: Watch = nullcontext,
+    engine: Engine | None = None,
 ) -> Noise:
     """Train the base commit of the DVC root `root` with its own seeds and `trainings` times with others.
 
     Only stages that the seeds reach are made anew, by key, so nothing is trained twice. A training that fails is left
     out; `Noise.metrics` is empty where fewer than two are left. MLflow is told of each training while it runs, and
-    `deliver_seeds`, or the next run of this process, is to see to the rest. Raises InputError where no parameter is a
-    seed, where none reaches a metric, or where one moves the test set.
+    `deliver_seeds`, or the next run of this process, is to see to the rest. With an `engine`, the stages run on its
+    machines. Raises InputError where no parameter is a seed, where none reaches a metric, or where one moves the test
+    set.
     """
+    place, shared = _place(root, config, base, use_remote), _shared(config, say, jobs)
+    fleet: AbstractContextManager[Fleet | None] = nullcontext()
+    if engine is not None:
+        from pawl.scaling.fleet import open_fleet
+
+        fleet = open_fleet(engine, jobs)
+    with fleet as shared.fleet:
+        return _measured(place, shared, trainings, watch)
+
+
+def _measured(place: Place, shared: Shared, trainings: int, watch: Watch) -> Noise:
     from pawl.tracking.seeds import seed_runs
 
-    place, shared = _place(root, config, base, use_remote), _shared(config, say, jobs)
+    config, say = place.config, shared.progress.say
     own = Training(place, shared, {}, "own seeds")
     seeds = seed_parameters(own.worker.project, config.noise.seeds)
     others = [Training(place, shared, s, f"seed {i}") for i, s in enumerate(other_seeds(seeds, trainings), 1)]
@@ -99,8 +113,8 @@ def _take_turns(
         shared.live = runs.live
     works = [_measure(training, name, own_seeds, files, trainings, runs) for training in trainings for name in files]
     # Each training that is under way has a checkout with its data: no more of them than could train at once.
-    pool = shared.pool
-    take_turns(works, at_once=min(pool.cpus, max(len(pool.gpus) or pool.cpus, len(files))))
+    most = shared.at_once
+    take_turns(works, at_once=most if shared.fleet else min(most, max(len(shared.pool.gpus) or most, len(files))))
 
 
 async def _measure(

@@ -67,7 +67,6 @@ class Training:
         from pawl.pipeline.plan import look_over
         from pawl.pipeline.project import dvc_root, open_project
         from pawl.pipeline.remote import Remote
-        from pawl.pipeline.worker import Worker
 
         place = self.place
         if self.seeds:
@@ -80,7 +79,7 @@ class Training:
         project = open_project(root)
         project.repo.lock._wait = True  # a command may be DVC itself, and hold the lock for long
         remote = Remote(project, place.use_remote)
-        return Worker(
+        return self.shared.worker_type()(
             side="base",
             project=project,
             looks=look_over(project, remote),

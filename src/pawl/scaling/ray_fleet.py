@@ -6,6 +6,7 @@ that machine dies, is full or stands still is decided here, because Ray would on
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from pawl.errors import InputError, ServiceError
 from pawl.pipeline.command import StoppedError
 from pawl.pipeline.progress import in_words
 from pawl.pipeline.project import one_line
-from pawl.pipeline.resources import Pool
+from pawl.pipeline.resources import Need, Pool, need_of
 from pawl.scaling.fleet import Fleet
 from pawl.scaling.orders import Answer, Made, Order
 from pawl.scaling.source import Source
@@ -60,7 +61,11 @@ def ray_fleet(address: str | None, at_once: int) -> Iterator[Fleet]:
 
 
 def _connect(ray: Any, address: str) -> None:
-    ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    # A driver looks for its own node at the address by which this machine is known elsewhere, and waits for it.
+    host = address.rpartition(":")[0]
+    here = {"_node_ip_address": "127.0.0.1"} if host in ("127.0.0.1", "localhost") else {}
+    ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False, **here)
 
 
 @dataclass
@@ -109,8 +114,11 @@ class _RayFleet:
 
     def make(self, order: Order, source: Source, want: Resources, line: Callable[[str], None], stop: Event) -> Made:
         avoid: list[str] = []
+        need, remark = self._need(want)
+        if remark:
+            line(f"[pawl] {remark}")
         for number in range(1, _TRIES + 1):
-            attempt = self._begin(order, source, want, avoid)
+            attempt = self._begin(order, source, need, want.memory_gb, avoid)
             try:
                 made = self._follow(attempt, line, stop)
             except StoppedError:
@@ -123,34 +131,33 @@ class _RayFleet:
                 line(f"[pawl] {attempt.node[:8] or 'a machine'}: {made.trouble}; another one begins anew")
         return made
 
-    def _begin(self, order: Order, source: Source, want: Resources, avoid: list[str]) -> _Attempt:
-        options: dict[str, Any] = {"num_cpus": want.cpus, "num_gpus": self._gpus(want), "max_retries": 0}
-        wanted = f"{want.cpus} CPU" + (f", {options['num_gpus']} GPU" if options["num_gpus"] else "")
-        if want.memory_gb is not None:
-            options["memory"] = int(want.memory_gb * 1e9)
-            wanted += f", {want.memory_gb:g} GB"
-        other = self._another(options, avoid)
+    def _need(self, want: Resources) -> tuple[Need, str]:
+        """What the stage is given, as on a machine with as much as the largest ones have; and a remark if it lacks."""
+        has = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        cpus, gpus = (int(max((node.get(kind, 0) for node in has), default=0)) for kind in ("CPU", "GPU"))
+        return need_of(want, max(cpus, 1), gpus)
+
+    def _begin(self, order: Order, source: Source, need: Need, memory_gb: float | None, avoid: list[str]) -> _Attempt:
+        options: dict[str, Any] = {"num_cpus": need.cpus, "num_gpus": need.gpus, "max_retries": 0}
+        wanted = f"{need.cpus} CPU" + (f", {need.gpus} GPU" if need.gpus else "")
+        if memory_gb is not None:
+            options["memory"] = int(memory_gb * 1e9)
+            wanted += f", {memory_gb:g} GB"
+        other = self._another(need, avoid)
         if other:
             from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(other, soft=True)
-        answers = self._task.options(**options).remote(order.model_dump_json(), self._put(source))
+        told = order.model_copy(update={"cpus": need.cpus})
+        answers = self._task.options(**options).remote(told.model_dump_json(), self._put(source))
         return _Attempt(answers, wanted)
 
-    def _gpus(self, want: Resources) -> int:
-        """One where nothing is said and the cluster has any, as on one machine."""
-        if want.gpus is not None:
-            return want.gpus
-        return int(self._ray.cluster_resources().get("GPU", 0) >= 1)
-
-    def _another(self, options: dict[str, Any], avoid: list[str]) -> str | None:
+    def _another(self, need: Need, avoid: list[str]) -> str | None:
         """A living machine that would do and has not been tried, after one was in trouble."""
-        if not avoid:
-            return None
-        needed = {"CPU": options["num_cpus"], "GPU": options["num_gpus"]}
-        for node in self._ray.nodes():
+        for node in self._ray.nodes() if avoid else ():
             has = node["Resources"]
-            if node["Alive"] and node["NodeID"] not in avoid and all(has.get(k, 0) >= n for k, n in needed.items()):
+            fits = has.get("CPU", 0) >= need.cpus and has.get("GPU", 0) >= need.gpus
+            if node["Alive"] and fits and node["NodeID"] not in avoid:
                 return str(node["NodeID"])
         return None
 
