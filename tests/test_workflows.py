@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.security.workflows import ACTION, CHAT, PROMOTE, TRAINING, Workflows, own_workflows
+from tests.security.workflows import ACTION, CHAT, PROMOTE, SHARE, TRAINING, Workflows, own_workflows
+from tests.test_workflow_shares import SHARES
 from tests.workflow_grants import LOGIN, LOGINS, MLFLOW, REGISTRY, RIGHTS, SECOND, TOLD
 
 OWN_CODE = "github.event.pull_request.head.repo.full_name == github.repository"
@@ -15,6 +16,10 @@ ORDER = {
     "train": [
         "Log in to read main's remote", "Pull", "Drop the credentials", "Train", "Compare", "Track", "Hand over",
         "Hand over what MLflow has not taken", "Log in to write the pull requests' remote", "Keep the results",
+    ],
+    "share": [
+        "Log in to read main's remote", "Pull", "Drop the credentials", "Train",
+        "Log in to write the pull requests' remote", "Keep the results",
     ],
     "push": [
         "Log in to read main's remote", "Plan", "Pull", "Drop the credentials", "Train what nobody has trained",
@@ -35,10 +40,11 @@ def own() -> Workflows:
 def test_triggers(own: Workflows) -> None:
     """None that gives a stranger's change a token that writes; no filter, which would leave a check pending."""
     on = {name: own.parsed(name)[True] for name in own.texts if name != ACTION}
-    assert set(on) == {TRAINING, PROMOTE, CHAT}
+    assert set(on) == {TRAINING, SHARE, PROMOTE, CHAT}
     assert set(on[TRAINING]) == {"pull_request", "push", "schedule", "workflow_dispatch"}
     assert on[TRAINING]["pull_request"] is None
     assert on[TRAINING]["push"] == {"branches": ["main"]}
+    assert set(on[SHARE]) == {"workflow_call"}
     assert set(on[PROMOTE]) == {"workflow_call", "workflow_dispatch"}
     assert on[CHAT] == {"issue_comment": {"types": ["created"]}}
 
@@ -49,7 +55,7 @@ def test_no_shell_line_holds_an_expression(own: Workflows) -> None:
 
 
 def test_every_job_has_the_least_rights_and_says_what_for(own: Workflows) -> None:
-    for name in (TRAINING, PROMOTE, CHAT):
+    for name in (TRAINING, SHARE, PROMOTE, CHAT):
         assert own.parsed(name)["permissions"] == {}, name
         granted = re.findall(r"^ {6}([a-z-]+): (read|write)\b(.*)$", own.texts[name], re.MULTILINE)
         assert len(granted) == sum(len(rights) for (file, _), rights in RIGHTS.items() if file == name)
@@ -79,14 +85,14 @@ def test_actions_are_few_and_pinned_by_commit(own: Workflows) -> None:
 
 def test_no_checkout_leaves_its_token_behind(own: Workflows) -> None:
     checkouts = [(place, step) for place, step in own.steps() if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == 8
+    assert len(checkouts) == 9
     for place, step in checkouts:
         assert step["with"]["persist-credentials"] is False, place
 
 
 def test_each_step_is_told_what_it_needs_and_no_more(own: Workflows) -> None:
     assert {place: set(step["env"]) for place, step in own.steps() if "env" in step} == TOLD
-    for name in (TRAINING, PROMOTE, CHAT):
+    for name in (TRAINING, SHARE, PROMOTE, CHAT):
         assert "env" not in own.parsed(name)
     for file, job, content in own.jobs():
         assert set(content.get("env", {})) <= {"DVC_NO_ANALYTICS", "PAWL_CACHE"}, (file, job)
@@ -97,7 +103,8 @@ def test_each_step_is_told_what_it_needs_and_no_more(own: Workflows) -> None:
 def test_secrets_are_for_tracking_alone(own: Workflows) -> None:
     """And for the registry; there only for code of people who may push: the command is the checkout's own."""
     mentioned = {name: set(re.findall(r"\bsecrets\.(\w+)", text)) for name, text in own.texts.items()}
-    assert mentioned == {TRAINING: MLFLOW | REGISTRY, PROMOTE: MLFLOW | REGISTRY, CHAT: set(), ACTION: set()}
+    both = MLFLOW | REGISTRY
+    assert mentioned == {TRAINING: both, PROMOTE: both, SHARE: set(), CHAT: set(), ACTION: set()}
     for place, step in own.steps():
         told = {value for value in step.get("env", {}).values() if "secrets" in value}
         if place == (TRAINING, "train", "Track"):
@@ -138,6 +145,8 @@ def test_only_trusted_code_logs_in(own: Workflows) -> None:
     for job, trusted in (("plan", "steps.decide.outputs.trusted"), ("train", "needs.plan.outputs.trusted")):
         condition = own.step(TRAINING, job, login)["if"]
         assert condition == f"${{{{ vars.GOOGLE_IDENTITY_PROVIDER != '' && {trusted} == 'true' }}}}"
+    # Shares are for runs alone whose results may be kept, which are those of trusted code (see below).
+    assert own.step(SHARE, "share", login)["if"] == "${{ vars.GOOGLE_IDENTITY_PROVIDER != '' }}"
     keeper = own.step(TRAINING, "train", "Log in to write the pull requests' remote")["if"]
     assert "&& vars.PAWL_PULL_REQUESTS_REMOTE != '' &&" in keeper
     for condition in (keeper, own.step(TRAINING, "train", "Keep the results")["if"]):
@@ -153,6 +162,8 @@ def test_main_never_hears_of_the_pull_requests_remote(own: Workflows) -> None:
     for job, step, decided in (("plan", "Plan", "steps.decide"), ("train", "Pull", "needs.plan")):
         address = own.step(TRAINING, job, step)["env"][SECOND]
         assert address == f"${{{{ {decided}.outputs.keeps == 'true' && vars.{SECOND} || '' }}}}"
+    for job in SHARES:
+        assert "&& needs.plan.outputs.keeps == 'true' &&" in " ".join(own.parsed(TRAINING)["jobs"][job]["if"].split())
     for step in ("Plan", "Pull"):
         address = own.step(PROMOTE, "push", step)["env"][SECOND]
         assert address == f"${{{{ inputs.cache == 'pull-requests' && vars.{SECOND} || '' }}}}"
@@ -160,7 +171,12 @@ def test_main_never_hears_of_the_pull_requests_remote(own: Workflows) -> None:
 
 @pytest.mark.parametrize(
     ("file", "job", "order"),
-    [(TRAINING, "train", ORDER["train"]), (PROMOTE, "push", ORDER["push"]), (PROMOTE, "register", ORDER["register"])],
+    [
+        (TRAINING, "train", ORDER["train"]),
+        (SHARE, "share", ORDER["share"]),
+        (PROMOTE, "push", ORDER["push"]),
+        (PROMOTE, "register", ORDER["register"]),
+    ],
     ids=ORDER,
 )
 def test_pull_drop_the_login_train_hand_over(own: Workflows, file: str, job: str, order: list[str]) -> None:
@@ -175,7 +191,8 @@ def test_pull_drop_the_login_train_hand_over(own: Workflows, file: str, job: str
     train = own.step(file, job, next(name for name in order if name.startswith(("Train", "Measure"))))
     # Where the drop fails, nothing trains.
     assert "if" not in train
-    assert train["run"] in ("pawl ci train", "pawl reproduce --no-remote", "pawl promote --step measure")
+    told = ("pawl ci train", "pawl ci share", "pawl reproduce --no-remote", "pawl promote --step measure")
+    assert train["run"] in told
 
 
 def test_who_writes_the_registry_runs_no_stage_and_belongs_to_main(own: Workflows) -> None:
@@ -195,13 +212,21 @@ def test_who_writes_the_registry_runs_no_stage_and_belongs_to_main(own: Workflow
 
 def test_only_code_that_may_reaches_our_machines(own: Workflows) -> None:
     ours = {(file, job): content for file, job, content in own.jobs() if "self-hosted" in str(content.get("runs-on"))}
-    assert set(ours) == {(TRAINING, "train"), (PROMOTE, "push"), (PROMOTE, "register")}
+    assert set(ours) == {(TRAINING, "train"), (SHARE, "share"), (PROMOTE, "push"), (PROMOTE, "register")}
     for content in ours.values():
         assert content["runs-on"] == ["self-hosted", "linux", "gpu"]
     # By GitHub's word, and not by that of a job that ran the stranger's own code.
     assert " ".join(ours[TRAINING, "train"]["if"].split()) == (
-        f"${{{{ needs.plan.outputs.train == 'true' && (github.event_name != 'pull_request' || {OWN_CODE}) }}}}"
+        "${{ !cancelled() && needs.plan.result == 'success' && needs.plan.outputs.train == 'true' && "
+        f"(github.event_name != 'pull_request' || {OWN_CODE}) }}}}"
     )
+    calls = {job: content for _, job, content in own.jobs() if content.get("uses") == f"./.github/workflows/{SHARE}"}
+    assert tuple(calls) == SHARES
+    for level, content in enumerate(calls.values(), start=1):
+        assert " ".join(content["if"].split()) == (
+            f"${{{{ !cancelled() && needs.plan.result == 'success' && needs.plan.outputs.shares_{level} != '' && "
+            f"needs.plan.outputs.keeps == 'true' && (github.event_name != 'pull_request' || {OWN_CODE}) }}}}"
+        )
     assert ours[PROMOTE, "push"]["if"] == "${{ github.ref_name == github.event.repository.default_branch }}"
     assert own.parsed(TRAINING)["jobs"]["promote"]["if"].startswith(
         "${{ !cancelled() && github.event_name == 'push' && "
@@ -256,11 +281,17 @@ def test_what_waits_and_what_is_cancelled(own: Workflows) -> None:
         "group": "gpu-${{ vars.PAWL_GPU_GROUP || github.run_id }}",
         "queue": "max",
     }
+    # Else the shares of one run would wait for each other.
+    assert own.parsed(SHARE)["jobs"]["share"]["concurrency"] == {
+        "group": "gpu-${{ vars.PAWL_GPU_GROUP || format('{0}-{1}', github.run_id, inputs.id) }}",
+        "queue": "max",
+    }
     assert own.parsed(PROMOTE)["concurrency"] == {"group": "promote", "queue": "max"}
     assert own.parsed(CHAT)["concurrency"]["cancel-in-progress"] is False
 
 
 def test_pull_requests_and_main_have_a_cache_each(own: Workflows) -> None:
     assert own.parsed(TRAINING)["jobs"]["train"]["env"]["PAWL_CACHE"] == "${{ needs.plan.outputs.cache }}"
+    assert own.parsed(SHARE)["jobs"]["share"]["env"]["PAWL_CACHE"] == "${{ inputs.cache }}"
     for job in ("push", "register"):
         assert own.parsed(PROMOTE)["jobs"][job]["env"]["PAWL_CACHE"] == "${{ inputs.cache || 'main' }}"

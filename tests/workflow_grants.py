@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from tests.security.workflows import ACTION, CHAT, PROMOTE, TRAINING
+from tests.security.workflows import ACTION, CHAT, PROMOTE, SHARE, TRAINING
 
 READER = {"contents": "read", "pull-requests": "read", "id-token": "write"}
 RIGHTS = {
     (TRAINING, "plan"): READER,
+    (TRAINING, "share-1"): READER,
+    (TRAINING, "share-2"): READER,
+    (TRAINING, "share-3"): READER,
+    (SHARE, "share"): READER,
     (TRAINING, "train"): READER,
     (TRAINING, "report"): {
         "contents": "write", "pull-requests": "write", "checks": "write", "statuses": "write", "issues": "write",
@@ -26,7 +30,11 @@ REGISTRY = {f"MLFLOW_MAIN_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN")}
 # What each step is told beside its command; those that are not here are told nothing.
 TOLD = {
     (TRAINING, "plan", "Decide who may do what"): {TOKEN},
-    (TRAINING, "plan", "Plan"): {TOKEN, LOGIN, SECOND},
+    (TRAINING, "plan", "Plan"): {TOKEN, LOGIN, SECOND, "PAWL_FAN_OUT"},
+    (SHARE, "share", "Pull"): {TOKEN, LOGIN, SECOND, "PAWL_SHARE"},
+    (SHARE, "share", "Drop the credentials"): {"CREDENTIALS"},
+    (SHARE, "share", "Train"): {"PAWL_SHARE"},
+    (SHARE, "share", "Keep the results"): {LOGIN, SECOND, "PAWL_SHARE"},
     (TRAINING, "train", "Pull"): {TOKEN, LOGIN, SECOND},
     (TRAINING, "train", "Drop the credentials"): {"CREDENTIALS"},
     (TRAINING, "train", "Track"): {"MLFLOW_TRACKING_URI", *MLFLOW},
@@ -49,6 +57,8 @@ TOLD = {
 LOGINS = {
     # step that is told of the login -> step that logs in, whose identity it is
     (TRAINING, "plan", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (SHARE, "share", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
+    (SHARE, "share", "Keep the results"): ("Log in to write the pull requests' remote", "GOOGLE_KEEPER"),
     (TRAINING, "train", "Pull"): ("Log in to read main's remote", "GOOGLE_READER"),
     (TRAINING, "train", "Keep the results"): ("Log in to write the pull requests' remote", "GOOGLE_KEEPER"),
     (PROMOTE, "push", "Plan"): ("Log in to read main's remote", "GOOGLE_READER"),

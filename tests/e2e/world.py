@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,8 @@ class World:
     """As PEM; empty: nothing is signed."""
     pull_requests_remote: str = ""
     """Where pull requests keep their results; empty: on the runner."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What else is set in the repository's settings."""
 
     @property
     def work(self) -> Path:
@@ -210,6 +212,7 @@ class World:
                 "GOOGLE_WRITER": "writer@acme",
                 "GOOGLE_KEEPER": "keeper@acme",
                 "PAWL_PULL_REQUESTS_REMOTE": self.pull_requests_remote,
+                **self.variables,
             },
             machine=folder,
             workflow=workflow,

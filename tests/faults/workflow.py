@@ -98,6 +98,7 @@ class Run:
         context |= self._context() | {
             f"needs.{name}.outputs.{key}": value for name in needed for key, value in self._of(name).items()
         }
+        context |= {f"needs.{name}.result": self.jobs.get(name, "success") for name in needed}
         fine = all(self.jobs.get(name, "success") == "success" for name in needed)
         if not holds(content.get("if"), context, fine):
             self.jobs[job] = "skipped"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests import lint_workflows
+from tests import test_workflow_shares as of_shares
 from tests import test_workflows as rules
-from tests.security.workflows import ACTION, CHAT, PROMOTE, ROOT, TRAINING, Workflows, own_workflows
+from tests.security.workflows import ACTION, CHAT, PROMOTE, ROOT, SHARE, TRAINING, Workflows, own_workflows
 
 Rule = Callable[[Workflows], None]
 PIN = r"actions/checkout@[0-9a-f]{40} # v7\.0\.1"
@@ -121,10 +122,31 @@ REMOVED: dict[str, tuple[str, str, str, Rule]] = {
     "training with the remote": (PROMOTE, r"reproduce --no-remote", "reproduce", in_order(PROMOTE, "push")),
     "pull after training": (TRAINING, r"(      - name: Pull\n(?:        .*\n)+\n)((?:.*\n)*?)(      # After a stage)",
                             r"\2\1\3", in_order(TRAINING, "train")),
-    "forks train": (TRAINING, r"needs.plan.outputs.train == 'true' && \(github.event_name .*\n.*$",
-                    "needs.plan.outputs.train == 'true' }}", rules.test_only_code_that_may_reaches_our_machines),
-    "all train": (TRAINING, r"^    if: >-\n      \$\{\{ needs.plan.outputs.train == 'true' .*\n.*\n", "",
+    "forks train": (TRAINING, r"needs.plan.outputs.train == 'true' &&\n.*$", "needs.plan.outputs.train == 'true' }}",
+                    rules.test_only_code_that_may_reaches_our_machines),
+    "all train": (TRAINING, r"^    if: >-\n.* needs.plan.outputs.train == 'true' .*\n.*\n", "",
                   rules.test_only_code_that_may_reaches_our_machines),
+    "not after a share that failed": (TRAINING, r"!cancelled\(\) && (needs.plan.result == 'success' && needs.\S+train)",
+                                      r"\1", rules.test_only_code_that_may_reaches_our_machines),
+    "forks share": (TRAINING, r"(keeps == 'true') && \(github.event_name .*\n.*$", r"\1 }}",
+                    rules.test_only_code_that_may_reaches_our_machines),
+    "main shares": (TRAINING, r"needs.plan.outputs.keeps == 'true' && \(github", "(github",
+                    rules.test_main_never_hears_of_the_pull_requests_remote),
+    "a share with main's cache": (SHARE, r"inputs.cache", "'main'",
+                                  rules.test_pull_requests_and_main_have_a_cache_each),
+    "login kept in a share": (SHARE, DROP, "", in_order(SHARE, "share")),
+    "a share with the plan's train": (SHARE, r"pawl ci share", "pawl run", in_order(SHARE, "share")),
+    "a share knows a secret": (SHARE, r"inputs.stages", "secrets.X", rules.test_secrets_are_for_tracking_alone),
+    "a share is told a token": (SHARE, r"(run: pawl ci share)", r"  GITHUB_TOKEN: x\n        \1",
+                                rules.test_each_step_is_told_what_it_needs_and_no_more),
+    "shares wait for each other": (SHARE, r"format\(.*inputs.id\)", "github.run_id",
+                                   rules.test_what_waits_and_what_is_cancelled),
+    "levels at once": (TRAINING, r"needs: \[plan, share-1\]", "needs: plan",
+                       of_shares.test_levels_follow_each_other_and_whatever_becomes_of_a_share_the_last_job_runs),
+    "one share ends the others": (TRAINING, r"fail-fast: false", "fail-fast: true",
+                                  of_shares.test_levels_follow_each_other_and_whatever_becomes_of_a_share_the_last_job_runs),
+    "a share decides": (SHARE, r"    continue-on-error: true\n", "",
+                        of_shares.test_levels_follow_each_other_and_whatever_becomes_of_a_share_the_last_job_runs),
     "plan on our machine": (TRAINING, r"(  plan:\n(?:.*\n)*?)    runs-on: ubuntu-latest",
                             r"\1    runs-on: [self-hosted, linux, gpu]",
                             rules.test_only_code_that_may_reaches_our_machines),
@@ -176,7 +198,7 @@ def test_removing_a_guard_is_noticed(name: str) -> None:
 
 def test_every_rule_has_a_guard_that_it_misses() -> None:
     named = {rule for *_, rule in REMOVED.values()}
-    all_rules = {value for key, value in vars(rules).items() if key.startswith("test_")}
+    all_rules = {value for key, value in (vars(rules) | vars(of_shares)).items() if key.startswith("test_")}
     ordered = {rules.test_pull_drop_the_login_train_hand_over}
     assert all_rules - ordered <= named
 

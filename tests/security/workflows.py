@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TRAINING, PROMOTE, CHAT = "continuous-training.yml", "promote.yml", "chat.yml"
+TRAINING, SHARE, PROMOTE, CHAT = "continuous-training.yml", "share.yml", "promote.yml", "chat.yml"
 ACTION = "action.yml"
 
 
 @dataclass(frozen=True)
 class Workflows:
-    """The three workflows and the set-up action: file name -> text."""
+    """The four workflows and the set-up action: file name -> text."""
 
     texts: dict[str, str]
 

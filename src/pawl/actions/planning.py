@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +34,14 @@ class Planned:
     """Whether the training job has anything to do, and may."""
     text: str
     """The plan, as Markdown."""
+    shares: dict[str, str] = field(default_factory=dict)
+    """The matrices of the runners that share the work, where it is shared (see `pawl.actions.sharing`)."""
 
 
-def plan_run(run: Run, folder: Path, *, use_remote: bool, say: Say) -> Planned:
+def plan_run(run: Run, folder: Path, *, use_remote: bool, say: Say, shared: bool = False) -> Planned:
     """Plan, and where nothing has to run or be restored, write the results too: that all is as on base.
+
+    With `shared`, say what each of several runners is to make.
 
     A stranger's code has no login, so its plan does without a remote that wants one.
     """
@@ -56,17 +60,26 @@ def plan_run(run: Run, folder: Path, *, use_remote: bool, say: Say) -> Planned:
     if not needs_work(plan):
         say("no training needed")
         compare_step(session, plan, reproduce_step(session, plan, head_looks, base_looks, say))
-    return Planned(train, text)
+    if not (train and shared):
+        return Planned(train, text)
+    from pawl.actions.sharing import fan_out
+
+    return Planned(train, text, fan_out(session, plan, head_looks, base_looks, say))
 
 
-def pull_run(run: Run, folder: Path, *, use_remote: bool, say: Say) -> None:
-    """Plan anew on the machine that will train, and fetch what it will read."""
+def pull_run(run: Run, folder: Path, *, use_remote: bool, say: Say, share: str | None = None) -> None:
+    """Plan anew on the machine that will train, and fetch what it will read: all, or what its share reads."""
     from pawl.console import show_plan
     from pawl.steps import pull_step
 
     session, plan, head_looks, base_looks = _planned(run, folder, use_remote=use_remote)
     show_plan(plan)
-    found = pull_step(session, plan, head_looks, base_looks, say, rescored=run.wishes.rescore)
+    if share is not None:
+        from pawl.actions.sharing import plan_of_share, read_share
+
+        plan = plan_of_share(session, plan, (head_looks, base_looks), read_share(share, plan), say)
+    rescored = run.wishes.rescore and share is None
+    found = pull_step(session, plan, head_looks, base_looks, say, rescored=rescored)
     say(f"pulled: {found} results are on this machine")
 
 

@@ -15,6 +15,10 @@ from pawl.options import HERE, Folder, Jobs, NoRemote, Reports
 if TYPE_CHECKING:
     from pawl.actions.runs import Run
 
+_SHARE = typer.Option("--share", envvar="PAWL_SHARE", metavar="JSON", help="What `pawl ci plan` gave this runner.")
+ShareText = Annotated[str | None, _SHARE]
+ShareOfRunner = Annotated[str, _SHARE]
+
 app = typer.Typer(
     name="ci",
     no_args_is_help=True,
@@ -35,24 +39,30 @@ def decide(folder: Folder = HERE) -> None:
 
 
 @app.command()
-def plan(folder: Folder = HERE, no_remote: NoRemote = False) -> None:
+def plan(
+    folder: Folder = HERE,
+    no_remote: NoRemote = False,
+    fan_out: Annotated[
+        bool, typer.Option("--fan-out", envvar="PAWL_FAN_OUT", help="Share the work out to several runners.")
+    ] = False,
+) -> None:
     """Plan what the event asks for; say whether a GPU is needed, and end with the results where none is."""
     from pawl.actions.planning import plan_run
     from pawl.actions.runs import write_outputs
     from pawl.console import say
 
-    planned = plan_run(_run(asks=True), folder.absolute(), use_remote=not no_remote, say=say)
-    write_outputs(os.environ, {"train": str(planned.train).lower()})
+    planned = plan_run(_run(asks=True), folder.absolute(), use_remote=not no_remote, say=say, shared=fan_out)
+    write_outputs(os.environ, {"train": str(planned.train).lower(), **planned.shares})
     _summary(planned.text)
 
 
 @app.command()
-def pull(folder: Folder = HERE, no_remote: NoRemote = False) -> None:
+def pull(folder: Folder = HERE, no_remote: NoRemote = False, share: ShareText = None) -> None:
     """Plan, and bring here all that training will read: after this no step needs credentials."""
     from pawl.actions.planning import pull_run
     from pawl.console import say
 
-    pull_run(_run(asks=True), folder.absolute(), use_remote=not no_remote, say=say)
+    pull_run(_run(asks=True), folder.absolute(), use_remote=not no_remote, say=say, share=share)
 
 
 @app.command()
@@ -68,6 +78,31 @@ def train(folder: Folder = HERE, jobs: Jobs = None) -> None:
         unsay(os.environ)
     if stages.failed("head"):
         raise typer.Exit(EXIT_STAGE)
+
+
+@app.command()
+def share(stages: ShareOfRunner, folder: Folder = HERE, jobs: Jobs = None) -> None:
+    """Carry out one runner's share of the plan with what is on this machine."""
+    from pawl.actions.runs import unsay
+    from pawl.actions.sharing import share_run
+    from pawl.console import say, watch
+
+    try:
+        results = share_run(folder.absolute(), stages, jobs=jobs, say=say, watch=watch)
+    finally:
+        unsay(os.environ)
+    if results.failed("head") or results.failed("base"):
+        raise typer.Exit(EXIT_STAGE)
+
+
+@app.command()
+def keep(stages: ShareOfRunner, folder: Folder = HERE) -> None:
+    """Send the results of one runner's share to the pull requests' remote, where the other runners find them."""
+    from pawl.actions.sharing import keep_run
+    from pawl.console import say
+
+    sent = keep_run(folder.absolute(), stages, say=say)
+    say(f"pushed: {sent} stages with their receipts")
 
 
 @app.command()

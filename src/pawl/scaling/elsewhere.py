@@ -148,7 +148,7 @@ class RemoteWorker(Worker):
             return "its result is not on the remote as the machine that made it says"
         receipts.apply(self.project, look.stage, receipt)
         receipts.check_out(self.project, look.stage, receipt)
-        self._write_lock(look.stage)
+        self.lock_file.restored(look.stage)
         self._sent = (self._sent or set()) | {stage_name(look.stage)}
         return ""
 
