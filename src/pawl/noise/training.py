@@ -112,6 +112,8 @@ class Training:
         """Remove the checkout, if it is one with other seeds; what was made is in the cache."""
         if self.seeds:
             shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self.worker.lock_file.write()
 
     @property
     def _folder(self) -> Path:

@@ -31,7 +31,11 @@ def reproduce(head: Worker, base: Worker | None, plan: Plan, rate: Rate | None =
     pool = head.shared.pool
     try:
         with in_pipeline_order(head.project):
-            take_turns(works, at_once=1 if head.shared.at_once == 1 else None)
+            try:
+                take_turns(works, at_once=1 if head.shared.at_once == 1 else None)
+            finally:
+                for worker in filter(None, (head, base)):
+                    worker.lock_file.write()
     finally:
         pool.stop()
     return Stages(

@@ -57,6 +57,7 @@ def rescore(
         take_turns([_give_models(worker, again, wanted, patterns)])
         take_turns([_judge(worker, name) for name in wanted], at_once=shared.pool.cpus)
     finally:
+        worker.lock_file.write()
         shared.pool.stop()
     return tuple(worker.results[name] for name in wanted)
 

@@ -14,6 +14,7 @@ from pawl.pipeline.command import tail
 from pawl.pipeline.data import fetch_data
 from pawl.pipeline.environment import stage_environment
 from pawl.pipeline.keys import stage_key
+from pawl.pipeline.locking import Locking
 from pawl.pipeline.plan import Look, Looks, look_at
 from pawl.pipeline.progress import in_words
 from pawl.pipeline.project import Project, lock_entry, one_line, stage_name
@@ -22,7 +23,7 @@ from pawl.pipeline.remote import Remote
 from pawl.pipeline.resources import Gpus, need_of
 from pawl.pipeline.running import Ran, run_stage
 from pawl.pipeline.shared import Shared
-from pawl.pipeline.turns import result_of, undisturbed
+from pawl.pipeline.turns import result_of
 from pawl.schema import Side, StageResult
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Worker:
     made: set[str] = field(default_factory=set)
     """Stages that ran; what they wrote may differ from what an earlier run wrote."""
     _obtained: dict[str, Future[bool]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lock_file = Locking(self.project)
+        """To be written at the end of the work."""
 
     def label(self, stage: PipelineStage) -> str:
         """The stage's name for people, such as `head: train@digits`."""
@@ -137,7 +142,7 @@ class Worker:
             look.receipt = None
             return False
         receipts.check_out(self.project, look.stage, look.receipt)
-        self._write_lock(look.stage)
+        self.lock_file.restored(look.stage)
         self.present.add(stage_name(look.stage))
         outcome = "unchanged" if stage_name(look.stage) in self.unchanged else "restored"
         self._record(look, outcome, seconds=time.monotonic() - start)
@@ -226,21 +231,12 @@ class Worker:
                     return "a file or parameter that it reads changed while it ran, so its result belongs to nothing"
                 stage.commit()
                 repo.stage_cache.save(stage)
-                with undisturbed():
-                    stage.dump(update_pipeline=False)
+            self.lock_file.made(stage)
         except DvcException as error:
             return one_line(error)
         for out in stage.outs:
             self.project.known[out.fs_path] = out
         return ""
-
-    def _write_lock(self, stage: PipelineStage) -> None:
-        """Record the restored stage in dvc.lock, which is only written where it says something else."""
-        entry = lock_entry(stage)
-        if self.project.locked.get(stage_name(stage)) != entry:
-            with self.project.repo.lock, undisturbed():
-                stage.dump(update_pipeline=False)
-            self.project.locked[stage_name(stage)] = entry
 
     def _note_receipt(self, look: Look, ran: Ran) -> None:
         """The receipt that the stage just earned, with the run that earned it."""
@@ -289,7 +285,7 @@ class Worker:
             return
         if look.receipt is not None and receipts.local_outputs(self.project, look.stage, look.receipt):
             receipts.check_out(self.project, look.stage, look.receipt)
-            self._write_lock(look.stage)
+            self.lock_file.restored(look.stage)
             self.present.add(name)
         self._record(look, "unchanged")
 
