@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.pull_requests import Cell, simulate
-from benchmarks.timing import SOURCE, Row
+from benchmarks.timing import SOURCE, Row, peak_mib
 
 EXAMPLES = 1_000_000
 METRICS = ("accuracy", "macro_f1", "log_loss", "auroc", "brier")
@@ -147,7 +146,7 @@ def main(arguments: Sequence[str]) -> None:
     else:
         measure_scipy(int(examples))
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"seconds": seconds, "mib": peak_mib()}))
 
 
 if __name__ == "__main__":

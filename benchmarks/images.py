@@ -86,7 +86,7 @@ def preparation(files: Sequence[Path], shards: Path) -> Row:
     return pair.rate_row("prepare, with digests and shards", N_IMAGES, "images", "a loop that decodes and resizes", "")
 
 
-def write_jpegs(folder: Path) -> list[Path]:
+def write_jpegs(folder: Path, count: int = N_IMAGES, side: int = FILE_SIDE) -> list[Path]:
     """Images with the structure of photographs: noise of many sizes, since flat ones would be decoded too fast."""
     import numpy as np
     from PIL import Image
@@ -94,11 +94,11 @@ def write_jpegs(folder: Path) -> list[Path]:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     files = []
-    for number in range(N_IMAGES):
-        pixels = np.zeros((FILE_SIDE, FILE_SIDE, 3))
-        for side in (4, 16, 64, 256):
-            coarse = Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8))
-            pixels += np.asarray(coarse.resize((FILE_SIDE, FILE_SIDE), Image.Resampling.BILINEAR)) / side**0.5
+    for number in range(count):
+        pixels = np.zeros((side, side, 3))
+        for grain in (4, 16, 64, 256):
+            coarse = Image.fromarray(rng.integers(0, 256, (grain, grain, 3), np.uint8))
+            pixels += np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR)) / grain**0.5
         pixels *= 255 / pixels.max()
         files.append(folder / f"{number}.jpg")
         Image.fromarray(pixels.astype(np.uint8)).save(files[-1], quality=90)

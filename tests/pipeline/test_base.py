@@ -9,7 +9,7 @@ import pytest
 from pawl import git as pawl_git
 from pawl.errors import InputError
 from tests.support.loop import measure
-from tests.support.repositories import branch, commit, git, pawl
+from tests.support.repositories import branch, commit, git, make_repository, pawl
 
 
 def test_base_is_where_the_branch_left_main(repository: Path) -> None:
@@ -121,3 +121,12 @@ def test_what_both_sides_share_is_planned_to_run_once(repository: Path) -> None:
     branch(repository, "evaluation", {"evaluate.py": "print('nothing')\n"})
     planned = measure(repository).planned("train")
     assert (planned.action, planned.base_action) == ("run", "restore")
+
+
+def test_a_stage_that_head_has_done_away_with_is_made_for_base_where_nobody_has_it(tmp_path: Path) -> None:
+    first = "  first: {cmd: cp data.txt first.txt, deps: [data.txt], outs: [first.txt]}\n"
+    second = "  second: {{cmd: cp {0} second.txt, deps: [{0}], outs: [second.txt]}}\n"
+    root = make_repository(tmp_path / "work", {"dvc.yaml": f"stages:\n{first}{second.format('first.txt')}"})
+    branch(root, "direct", {"dvc.yaml": f"stages:\n{second.format('data.txt')}"})
+    measured = measure(root)
+    assert measured.trained() == ["head:second", "base:first", "base:second"]

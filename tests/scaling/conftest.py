@@ -1,81 +1,60 @@
-"""A Ray cluster of several nodes in this machine, with a token, on 127.0.0.1 only."""
+"""A Ray cluster of two nodes in this machine, whose nodes can be killed and have folders of their own."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-_SETTINGS = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux: the nodes are at 127.0.0.1, whatever the machine is called
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-}
+from tests.support.ray_cluster import RayCluster, ray_cluster
 
 
 @dataclass
 class Machines:
-    """The cluster; its first node has no CPU, so that all the others can be killed."""
+    """The cluster, and where each node keeps what it makes."""
 
-    cluster: Any
+    cluster: RayCluster
     folder: Path
-    nodes: list[Any] = field(default_factory=list)
+    nodes: dict[Path, int] = field(default_factory=dict)
+    """Folder -> process id of the raylet."""
 
     @property
     def address(self) -> str:
         """HOST:PORT for drivers."""
-        return str(self.cluster.address)
+        return self.cluster.environment["RAY_ADDRESS"]
 
-    def add(self, cpus: int = 1, gpus: int = 0) -> Any:
+    def add(self, cpus: int = 1, gpus: int = 0) -> None:
         """One more node, with a folder of its own."""
-        folder = self.folder / f"node-{len(self.nodes)}-{secrets.token_hex(3)}"
-        node = self.cluster.add_node(num_cpus=cpus, num_gpus=gpus, env_vars={"PAWL_NODE_FOLDER": str(folder)})
-        node.node_folder = folder
-        self.nodes.append(node)
-        return node
+        folder = self.folder / f"node-{secrets.token_hex(4)}"
+        self.nodes[folder] = self.cluster.add_node(cpus, gpus, {"PAWL_NODE_FOLDER": str(folder)})
 
-    def kill(self, node: Any) -> None:
+    def kill(self, folder: Path) -> None:
         """As when its power goes."""
-        self.nodes.remove(node)
-        self.cluster.remove_node(node, allow_graceful=False)
+        self.cluster.kill_node(self.nodes.pop(folder))
 
     def only(self, count: int) -> None:
-        """See to it that there are so many nodes of one CPU."""
-        for node in [*self.nodes]:
-            self.kill(node)
+        """See to it that there are so many nodes, fresh ones of one CPU."""
+        for folder in [*self.nodes]:
+            self.kill(folder)
         for _ in range(count):
             self.add()
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    # Addresses of sockets may have 107 characters, which a folder of pytest's would use up.
-    short = Path(os.environ.get("TMPDIR", "/tmp"), f"ray-{os.getpid()}")
+    """No node yet but the first, which has no CPU."""
     before = dict(os.environ)
-    os.environ.update(_SETTINGS | {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": str(short)})
-    heard = signal.getsignal(signal.SIGTERM)
-    from ray.cluster_utils import Cluster
-
-    short.mkdir(mode=0o700, exist_ok=True)
-    nodes = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"},
-    )
-    try:
-        yield Machines(nodes, tmp_path_factory.mktemp("machines"))
-    finally:
-        nodes.shutdown()
-        signal.signal(signal.SIGTERM, heard)
-        os.environ.clear()
-        os.environ.update(before)
+    with ray_cluster(0) as running:
+        os.environ.update(running.environment)
+        try:
+            yield Machines(running, tmp_path_factory.mktemp("machines"))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @pytest.fixture

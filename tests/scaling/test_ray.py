@@ -104,7 +104,7 @@ def test_a_node_that_dies_is_replaced_by_the_other(machines: Machines, tmp_path:
     for pid in pids(root, "a"):
         assert alive(pid)
     words = Path(f"/proc/{makers(machines)[0]}/cmdline").read_bytes().decode()
-    machines.kill(next(node for node in machines.nodes if str(node.node_folder) in words))
+    machines.kill(next(folder for folder in machines.nodes if str(folder) in words))
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert "another one begins anew" in output

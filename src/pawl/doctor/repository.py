@@ -68,7 +68,8 @@ def config_lines(root: Path, config_file: Path | None) -> list[Line]:
 def pipeline_lines(root: Path, config: Config) -> list[Line]:
     """Whether DVC can read the pipeline, and keeps what its stages make."""
     from pawl.compare.results import SideFiles
-    from pawl.pipeline.project import check_pipeline, open_project
+    from pawl.pipeline.project import open_project
+    from pawl.pipeline.soundness import check_pipeline
 
     try:
         project = open_project(root)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pawl.pipeline import receipts
 from pawl.pipeline.causes import environment_causes, find_causes
 from pawl.pipeline.keys import recipe_keys, stage_key, why_unkeyed
-from pawl.pipeline.project import Project, check_pipeline, lock_entry, resolve_inputs, stage_name
+from pawl.pipeline.project import Project, lock_entry, resolve_inputs, stage_name
 from pawl.pipeline.provenance import machine_of
 from pawl.pipeline.remote import Remote
+from pawl.pipeline.soundness import check_pipeline
 from pawl.schema import Cause, Machine, Plan, Revision, StageAction, StagePlan
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def make_plan(
     head_actions = _actions(head, head_looks, needed, force=force)
     base_actions = _actions(base, base_looks, differing & base_looks.keys(), force=False) if base else {}
     for name, action in base_actions.items():
-        if action == "run" and name not in differing and head_actions[name] == "run":
+        if action == "run" and name not in differing and head_actions.get(name) == "run":
             base_actions[name] = "restore"  # head goes first, and then it is known
     plans = []
     for name, look in head_looks.items():

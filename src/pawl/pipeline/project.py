@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.errors import InputError
+from pawl.pipeline.places import Places
 from pawl.pipeline.scopes import add_pull_requests_remote, scoped_cache
 from pawl.waiting import limit_requests
 
@@ -40,6 +41,11 @@ class Project:
     param_files: dict[str, Any] = field(default_factory=dict)
     """Absolute path -> content of each parameter file read so far; DVC would parse it again for every stage."""
 
+    def __post_init__(self) -> None:
+        self._places = Places(self.producers)
+        self._ranked: list[PipelineStage] = []
+        self._rank: dict[str, int] = {}
+
     def stage(self, name: str) -> PipelineStage | None:
         """The stage of that name, if there is one."""
         return next((stage for stage in self.stages if stage_name(stage) == name), None)
@@ -50,17 +56,19 @@ class Project:
 
     def upstream(self, stage: PipelineStage) -> list[PipelineStage]:
         """The stages whose outputs `stage` reads, each once, in running order."""
+        if self._ranked is not self.stages:
+            self._ranked = self.stages
+            self._rank = {stage_name(stage): number for number, stage in enumerate(self.stages)}
         names = {stage_name(out.stage) for dep in stage.deps for out in self.sources_of(dep)}
-        return [other for other in self.stages if stage_name(other) in names]
+        return [self.stages[number] for number in sorted(self._rank[name] for name in names if name in self._rank)]
 
     def sources_of(self, dep: Dependency) -> Iterator[Output]:
         """The outputs that `dep` is, lies in, or contains."""
-        if dep.protocol != "local":
-            return
-        path = dep.fs_path
-        for produced, out in self.producers.items():
-            if path == produced or path.startswith(produced + os.sep) or produced.startswith(path + os.sep):
-                yield out
+        yield from self.outputs_at(dep.fs_path) if dep.protocol == "local" else ()
+
+    def outputs_at(self, path: str) -> list[Output]:
+        """The outputs that the absolute `path` is, lies in, or contains, in the pipeline's order."""
+        return [self.producers[place] for place in self._places.touching(path)]
 
 
 def stage_name(stage: Stage) -> str:
@@ -140,16 +148,6 @@ def _in_running_order(project: Project) -> list[PipelineStage]:
     for stage in project.stages:
         visit(stage)
     return list(ordered.values())
-
-
-def check_pipeline(project: Project) -> None:
-    """Have DVC check the whole pipeline, such as for outputs that overlap. Raises InputError with its reason."""
-    from dvc.exceptions import DvcException
-
-    try:
-        project.repo.index.check_graph()
-    except DvcException as error:
-        raise InputError(f"DVC cannot run the pipeline in {project.root}: {one_line(error)}.") from error
 
 
 def lock_entry(stage: PipelineStage) -> dict[str, Any]:

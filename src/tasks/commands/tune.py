@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,10 @@ def tune(
         float | None, typer.Option("--seconds", min=0, help="Begin no batch of trials after this time.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at once, each a process.")] = 1,
+    executor: Annotated[
+        Literal["inline", "local", "ray", "slurm"],
+        typer.Option("--executor", help="Where trials run: here, or on a cluster."),
+    ] = "local",
     write: Annotated[bool, typer.Option("--write", help="Set the best values in params.yaml.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the trials as JSON.")] = False,
 ) -> None:
@@ -44,7 +48,7 @@ def tune(
     search = open_search(root, task, *read_space(root, task, stage.Params))
     interrupted = False
     try:
-        finished = run_search(search, trials, seconds, workers)
+        finished = run_search(search, trials, seconds, workers, executor)
     except KeyboardInterrupt:
         interrupted, finished = True, list_trials(search, load_study(search))
         say(f"tune {task}: interrupted with {len(finished)} trials done; the same command goes on from there")

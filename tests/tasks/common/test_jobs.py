@@ -2,147 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tasks.common.learning.job_processes import graphics_cards
 from tasks.common.learning.jobs import Job, job_digest, run_jobs
-from tests.tasks.checkouts import REPOSITORY
-
-FUNCTIONS = '''
-"""What the jobs of the tests do."""
-import json, os, random, subprocess, sys, time
-from pathlib import Path
-from tasks.common.stage.errors import TaskError
-
-def draw(root, arguments, out):
-    (root / "calls.log").open("a").write(arguments["name"] + "\\n")
-    rng = random.Random(arguments["seed"])
-    print("drawing", arguments["name"], flush=True)
-    (out / "values.json").write_text(json.dumps([rng.random() for _ in range(3)] + [arguments]))
-
-def meet(root, arguments, out):
-    """Ends only if another job is there at the same time."""
-    (root / arguments["name"]).touch()
-    while not (root / arguments["other"]).exists():
-        time.sleep(0.02)
-
-def alone(root, arguments, out):
-    """Fails if another job is there at the same time."""
-    (root / "busy").touch(exist_ok=False)
-    time.sleep(0.2)
-    (root / "busy").unlink()
-
-def fail(root, arguments, out):
-    if arguments["how"] == "task":
-        raise TaskError("the rate is too high; lower it.")
-    if arguments["how"] == "kill":
-        os.kill(os.getpid(), 9)
-    if arguments["how"] == "silent":
-        sys.stdout.flush()
-        os._exit(0)
-    raise ValueError("boom")
-
-def fail_once(root, arguments, out):
-    (out / "half").touch()
-    if not (root / "second").exists():
-        raise ValueError("once")
-
-def linger(root, arguments, out):
-    """Never ends, and has a child that never ends; both are named in files."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    (root / f"pids-{arguments['name']}").write_text(f"{os.getpid()} {child.pid}")
-    time.sleep(600)
-
-def card(root, arguments, out):
-    (out / "card").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
-    meet(root, arguments, out)
-'''
-
-DRIVER = """
-import json, sys
-from pathlib import Path
-from tasks.common.learning.jobs import Job, attempt_jobs, run_jobs
-from tasks.common.stage.errors import TaskError
-asked = json.loads(sys.argv[1])
-jobs = [Job(name, f"tasks.demo:{function}", arguments) for name, function, arguments in asked["jobs"]]
-root = Path.cwd()
-call = attempt_jobs if asked["attempt"] else run_jobs
-try:
-    options = {name: asked[name] for name in ("executor", "workers")}
-    done = call(jobs, root / asked["folder"], root=root, label="demo", **options)
-    print(json.dumps([str(item if not asked["attempt"] else item.error) for item in done]))
-except TaskError as error:
-    print(json.dumps(f"TaskError: {error}"))
-"""
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.tasks.common.job_runs import (
+    LINGER_AND_FAIL,
+    draws,
+    drive,
+    files_of,
+    is_running,
+    make_checkout,
+    wait_until,
+    words,
+)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    source = tmp_path / "src/tasks"
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(REPOSITORY / "src/tasks/common", source / "common", ignore=ignore)
-    (source / "__init__.py").write_text('"""Tasks."""\n')
-    (source / "demo.py").write_text(FUNCTIONS)
-    return tmp_path
-
-
-def words(jobs: list[Any], executor: str = "local", workers: int = 2, attempt: bool = False) -> list[str]:
-    asked = {"jobs": jobs, "folder": f"jobs-{executor}", "executor": executor, "workers": workers, "attempt": attempt}
-    return [sys.executable, "-c", DRIVER, json.dumps(asked)]
-
-
-def drive(checkout: Path, jobs: list[Any], **options: Any) -> tuple[Any, str]:
-    """What run_jobs gave, and what was printed on standard error."""
-    environment = os.environ | {"PYTHONPATH": str(checkout / "src")} | options.pop("environment", {})
-    done = subprocess.run(words(jobs, **options), cwd=checkout, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stderr
-
-
-def draws(*names: str) -> list[Any]:
-    return [[name, "draw", {"name": name, "seed": number}] for number, name in enumerate(names)]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.05)
+    return make_checkout(tmp_path)
 
 
 def test_here_and_in_processes_the_files_are_the_same(checkout):
     for executor in ("inline", "local"):
         out, _ = drive(checkout, draws("a", "b", "c"), executor=executor)
         assert out == [str(checkout / f"jobs-{executor}/{name}/out") for name in "abc"]
-    contents = {
-        executor: {
-            str(path.relative_to(checkout / f"jobs-{executor}")): path.read_bytes()
-            for path in (checkout / f"jobs-{executor}").rglob("*")
-            if path.is_file() and path.name != "log.txt"
-        }
-        for executor in ("inline", "local")
-    }
+    contents = {executor: files_of(checkout / f"jobs-{executor}") for executor in ("inline", "local")}
     assert contents["inline"] == contents["local"]
     assert len(contents["local"]) == 9
 
@@ -206,14 +96,7 @@ def test_attempts_go_on_after_a_failure(checkout, executor):
 
 
 def test_a_failure_ends_the_jobs_beside_it(checkout):
-    jobs = [["a", "linger", {"name": "a"}], ["bad", "fail_when_started", {}]]
-    (checkout / "src/tasks/demo.py").write_text(
-        FUNCTIONS
-        + "def fail_when_started(root, arguments, out):\n"
-        + "    while not (root / 'pids-a').exists() or not (root / 'pids-a').read_text(): time.sleep(0.02)\n"
-        + "    raise TaskError('enough.')\n"
-    )
-    said, _ = drive(checkout, jobs)
+    said, _ = drive(checkout, LINGER_AND_FAIL)
     assert said == "TaskError: demo: bad: enough."
     wait_until(lambda: not any(is_running(int(pid)) for pid in (checkout / "pids-a").read_text().split()))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,35 @@ def tasks(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
     command = [sys.executable, "-m", "tasks", *words]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+
+_TRIALS = """
+import json, sys
+from pathlib import Path
+from tasks.common.learning.jobs import Job, run_jobs
+from tasks.tabular.train.run import Params
+from tasks.tune.space import read_space, with_values
+root, executor, asked = Path.cwd(), sys.argv[1], json.loads(sys.argv[2])
+tune, block = read_space(root, "tabular", Params)
+jobs = [
+    Job(str(number), "tasks.tune.trial:run", {"task": "tabular", "params": params, "metric": tune.metric})
+    for number, params in enumerate(with_values(block, values) for values in asked)
+]
+run_jobs(jobs, root / ".tune" / executor, root=root, executor=executor, workers=2, label="tune tabular")
+"""
+
+
+def trained_on(
+    root: Path, executor: str, values: list[dict[str, Any]], environment: Mapping[str, str]
+) -> dict[str, bytes]:
+    """What trials with such values measured, two at once on the executor: the bytes of each one's result."""
+    subprocess.run(
+        [sys.executable, "-c", _TRIALS, executor, json.dumps(values)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), **environment},
+        check=True,
+    )
+    return {path.parts[-3]: path.read_bytes() for path in root.glob(f".tune/{executor}/*/out/result.json")}
 
 
 def numbers(trials: list[Trial]) -> list[int]:

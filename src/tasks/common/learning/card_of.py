@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.common.data.manifest import MANIFEST_FILE
 from tasks.common.data.report import read_source
+from tasks.common.learning.ranks import this_rank
 from tasks.common.model.card import Card, write_card
 from tasks.common.stage.files import file_digest
 from tasks.common.stage.params import StageParams
@@ -27,7 +29,12 @@ def write_model_card(
     validation: Mapping[str, float],
     key: str | None,
 ) -> None:
-    """Write `folder/card.json` for the model whose `files` are in `folder`; the other arguments are Card's."""
+    """Write `folder/card.json` for the model whose `files` are in `folder`; the other arguments are Card's.
+
+    Of the processes of several machines, only the first one's goes on after this; the others end here.
+    """
+    if not this_rank().writes:
+        sys.exit(0)
     write_card(
         folder,
         Card(

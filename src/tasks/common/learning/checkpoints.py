@@ -5,6 +5,7 @@ A checkpoint is one safetensors file, named by its number and the SHA-256 of its
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -15,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.common.learning.nodes import is_follower
+from tasks.common.learning.ranks import Again, become, this_rank
+from tasks.common.stage.errors import TaskError
 from tasks.common.stage.files import file_digest, new_file
 from tasks.common.stage.params import StageParams
 from tasks.common.stage.paths import TaskPaths
@@ -44,6 +48,8 @@ class PhaseCheckpoints:
     folder: Path
     label: str
     """What is trained, in words."""
+    again: Again | None = None
+    """How other processes come to this training, to be its ranks."""
     written_at_seconds: float = field(default_factory=time.monotonic)
 
     def newest(self) -> Snapshot | None:
@@ -86,26 +92,49 @@ class Checkpoints:
     folder: Path
     label: str
     """What is trained, in words."""
+    again: Again | None = None
+    """How other processes come to this training, to be its ranks."""
 
     def phase(self, name: str) -> PhaseCheckpoints:
         """Those of the phase `name`, such as `head`. A phase that is complete is not trained again."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        for partial in folder.glob(f".*{_SUFFIX}"):
-            partial.unlink()
-        return PhaseCheckpoints(folder, f"{self.label}, {name}")
+        if this_rank().writes:
+            for partial in folder.glob(f".*{_SUFFIX}"):
+                partial.unlink()
+        return PhaseCheckpoints(folder, f"{self.label}, {name}", self.again)
 
 
 @contextmanager
-def checkpoints(paths: TaskPaths, key: str | None, params: StageParams, part: str = "") -> Iterator[Checkpoints]:
+def checkpoints(
+    paths: TaskPaths, key: str | None, params: StageParams, part: str = "", again: Again | None = None
+) -> Iterator[Checkpoints]:
     """The checkpoints of a training with these parameters, which are removed when the block ends without an error.
 
     key: the stage's, or None where there is none; then the prepared data and the code stand in for it.
     part: for a training that is one of several of a stage in processes of their own, its name, such as `fold-0`.
+    again: how other processes come to such a part, without which it cannot be trained on several devices.
+    Raises TaskError where the parameters ask for several machines and this one's place among them is unknown.
     """
+    label = " ".join(["train", paths.task, part]).rstrip()
+    rank = this_rank()
+    if rank.store is not None:
+        yield Checkpoints(rank.store, label)
+        return
+    trainer = getattr(params, "trainer", None)
+    if part and trainer is not None and trainer.nodes > 1:
+        raise TaskError(f"{label}: nodes is {trainer.nodes}, but one of several trainings has one; set it to 1.")
+    if is_follower(trainer):
+        become(dataclasses.replace(rank, writes=False))
     folder = paths.output_root / CHECKPOINTS_FOLDER / paths.task / training_name(paths, key, params) / part
-    yield Checkpoints(folder, " ".join(["train", paths.task, part]).rstrip())
-    shutil.rmtree(folder, ignore_errors=True)
+    yield Checkpoints(folder, label, again if part else _stage_again(paths, params))
+    if this_rank().writes:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage_again(paths: TaskPaths, params: StageParams) -> Again:
+    arguments = {"task": paths.task, "params": params.model_dump_json()}
+    return Again(paths.root, "tasks.common.learning.rank_processes:run_stage", arguments)
 
 
 def training_name(paths: TaskPaths, key: str | None, params: StageParams) -> str:

@@ -16,7 +16,7 @@ Judged = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class HostBatch:
-    """A batch of B examples in the computer's memory."""
+    """What this rank computes of a batch, B examples, in the computer's memory."""
 
     inputs: Any
     """(B, ...) as the framework's tensor."""
@@ -31,19 +31,25 @@ class HostBatch:
 
 
 class Engine(Protocol):
-    """A model with its loss and optimizer."""
+    """A model with its loss and optimizer, the same on every rank."""
 
     def host_batch(self, inputs: np.ndarray, targets: np.ndarray) -> HostBatch:
         """The batch as tensors; called in any thread."""
 
-    def learn(self, batches: Sequence[HostBatch], learning_rate: float | None) -> list[Judged]:
-        """One step of the optimizer, by the mean loss over all the examples; None leaves the optimizer's own rate."""
+    def learn(self, batches: Sequence[HostBatch], sizes: Sequence[int], learning_rate: float | None) -> list[Judged]:
+        """One step of the optimizer, by the mean loss over all the examples of all ranks.
+
+        sizes: how many each batch has over all ranks. learning_rate: None leaves the optimizer's own.
+        """
 
     def judge(self, batch: HostBatch) -> Judged:
         """Loss and outputs without a step."""
 
     def fetch(self, judged: Sequence[Judged]) -> list[tuple[float, np.ndarray]]:
         """Losses and outputs (B, ...) float32, from the device."""
+
+    def total(self, array: np.ndarray) -> np.ndarray:
+        """The sum over all ranks of an array (N, M) float64 that has the same shape on each."""
 
     def weights(self) -> Weights:
         """A copy of what makes the model."""
@@ -52,7 +58,7 @@ class Engine(Protocol):
         """Put such a copy back."""
 
     def state(self) -> tuple[Weights, dict[str, Any]]:
-        """All that the next step depends on, generators too: arrays, and JSON."""
+        """All that the next step depends on, every rank's generators too: arrays, and JSON."""
 
     def set_state(self, arrays: Weights, record: Mapping[str, Any]) -> None:
         """Put such a state back. Raises KeyError, ValueError or RuntimeError for that of another model."""

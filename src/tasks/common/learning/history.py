@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from tasks.common.learning.ranks import this_rank
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.paths import TaskPaths
 from tasks.common.stage.progress import progress
@@ -15,7 +16,8 @@ LogEpoch = Callable[[Mapping[str, float]], None]
 
 def clear_history(paths: TaskPaths) -> None:
     """Remove what an earlier training left: to be called once before the first history with a prefix."""
-    shutil.rmtree(paths.history, ignore_errors=True)
+    if this_rank().writes:
+        shutil.rmtree(paths.history, ignore_errors=True)
 
 
 @contextmanager
@@ -23,8 +25,12 @@ def history(paths: TaskPaths, epochs: int, prefix: str = "") -> Iterator[LogEpoc
     """A function that takes the metrics of each epoch in turn, such as `{"train/loss": 0.3, "val/loss": 0.4}`.
 
     prefix: of a training with several histories, which one, such as `head/`; it comes before each metric's name, and
-    the other histories stay. Raises TaskError in a git repository without a commit.
+    the other histories stay. Of the processes of one training, one alone writes it. Raises TaskError in a git
+    repository without a commit.
     """
+    if not this_rank().writes:
+        yield lambda metrics: None
+        return
     from dvclive import Live
     from scmrepo.exceptions import SCMError
 

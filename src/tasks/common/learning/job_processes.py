@@ -1,4 +1,4 @@
-"""Several processes at once, each with its own log and process group, of which none outlives this one."""
+"""The executor `local`: several processes at once here, each with its own log and process group."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from tasks.common.stage.progress import progress, say
+from tasks.common.learning.executors.node import CARDS, JOBS, code_first
+from tasks.common.learning.executors.turns import Printed, take_turns
 
 PATIENCE_SECONDS = 5.0
 _TICK_SECONDS = 0.05
-_LAST_LINES = 3
-_SOURCE = Path(__file__).resolve().parents[3]
-_CARDS = "CUDA_VISIBLE_DEVICES"
+SOURCE = Path(__file__).resolve().parents[3]
 
 
 class _Process:
-    """A running command: its output goes to `folder/log.txt` and, with its name before each line, to standard error."""
+    """A job's process: its output goes to `folder/log.txt` and, with its name before each line, to standard error."""
 
-    def __init__(self, name: str, command: list[str], folder: Path, root: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, root: Path, card: str | None) -> None:
         self.name = name
-        self.log = folder / "log.txt"
-        self.last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._log = folder / "log.txt"
+        self._printed = Printed(name, self._log)
+        environment = code_first(os.environ, str(SOURCE)) | ({} if card is None else {CARDS: card})
         self._popen = subprocess.Popen(
-            [*command, "--end-with-standard-input"],
+            [sys.executable, "-m", JOBS, str(folder), "--end-with-standard-input"],
             cwd=root,
             env=environment,
             stdin=subprocess.PIPE,
@@ -47,13 +46,11 @@ class _Process:
         self._reader.start()
 
     def _pass_on(self, lines: IO[str]) -> None:
-        with self.log.open("w", encoding="utf-8") as log:
+        with self._log.open("w", encoding="utf-8") as log:
             for line in lines:
                 log.write(line)
                 log.flush()
-                if line.strip():
-                    self.last.append(line.strip())
-                    say(f"{self.name}: {line.rstrip()}")
+                self._printed.pass_on(line)
 
     def is_over(self) -> bool:
         return self._popen.poll() is not None
@@ -63,61 +60,37 @@ class _Process:
             os.killpg(self._popen.pid, number)
 
     def error(self) -> str | None:
-        """What went wrong in a sentence, None where nothing did; for a command that is over."""
         # Processes that it left behind would keep its log open.
         self.signal_group(signal.SIGKILL)
         self._reader.join(PATIENCE_SECONDS)
         if self._popen.stdin:
             self._popen.stdin.close()
-        code = self._popen.returncode
-        if code == 0:
-            return None
-        how = f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
-        last = self.last[-1] if self.last else ""
-        if last.startswith("error: "):
-            return last.removeprefix("error: ")
-        lines = f", its last lines: {' | '.join(self.last)}" if self.last else ""
-        return f"{how}{lines}; all it printed is in {self.log}"
+        return self._printed.sentence(self._popen.returncode)
 
 
 def run_processes(
-    commands: Mapping[str, list[str]], folder: Path, *, root: Path, workers: int, label: str, stop_at_failure: bool
+    names: Sequence[str], folder: Path, *, root: Path, workers: int, label: str, stop_at_failure: bool
 ) -> dict[str, str]:
-    """Run the command of each name, `workers` at once, with the package `tasks` of this checkout; name to what failed.
-
-    folder: has a folder for each name, which gets log.txt. Where there are several graphics cards, each command sees
-    one of them, in turn. With `stop_at_failure`, the first failure ends the others, which are then in no result.
-    Whatever ends this function, no command is left running.
-    """
-    waiting = deque(commands.items())
+    """See the package executors. Where there are several graphics cards, each job sees one of them, in turn."""
     cards = graphics_cards()
-    running: dict[int, _Process] = {}
-    errors: dict[str, str] = {}
-    with _terminated_like_interrupted(), progress(label, len(commands), "job") as advance:
-        try:
-            while waiting or running:
-                for slot in range(workers):
-                    if waiting and slot not in running:
-                        name, command = waiting.popleft()
-                        running[slot] = _Process(name, command, folder / name, root, _environment(cards, slot))
-                for slot, process in list(running.items()):
-                    if process.is_over():
-                        del running[slot]
-                        error = process.error()
-                        if error:
-                            errors[process.name] = error
-                        advance(f"{process.name} {'failed' if error else 'done'}")
-                if errors and stop_at_failure:
-                    break
-                time.sleep(_TICK_SECONDS)
-        finally:
-            _end(list(running.values()))
-    return errors
+
+    def start(name: str, slot: int) -> _Process:
+        return _Process(name, folder / name, root, cards[slot % len(cards)] if len(cards) > 1 else None)
+
+    return take_turns(
+        names,
+        start,
+        _end,
+        workers=workers,
+        label=label,
+        stop_at_failure=stop_at_failure,
+        tick_seconds=_TICK_SECONDS,
+    )
 
 
 def graphics_cards() -> list[str]:
     """The names that CUDA_VISIBLE_DEVICES knows the graphics cards by that this process may use."""
-    visible = os.environ.get(_CARDS)
+    visible = os.environ.get(CARDS)
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
@@ -128,16 +101,7 @@ def graphics_cards() -> list[str]:
     return done.stdout.split() if done.returncode == 0 else []
 
 
-def _environment(cards: list[str], slot: int) -> dict[str, str]:
-    # The code of this checkout first, whatever is installed.
-    path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-    if len(cards) > 1:
-        environment[_CARDS] = cards[slot % len(cards)]
-    return environment
-
-
-def _end(processes: list[_Process]) -> None:
+def _end(processes: Sequence[_Process]) -> None:
     try:
         for process in processes:
             process.signal_group(signal.SIGTERM)
@@ -147,20 +111,3 @@ def _end(processes: list[_Process]) -> None:
     finally:
         for process in processes:
             process.signal_group(signal.SIGKILL)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Within the block, SIGTERM ends the process by an exception too, so that what it started is ended with it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,12 +1,13 @@
 """Folds, seeds and trials side by side: each job is a JSON file in and a folder of files out, in its own process.
 
 `FOLDER/<name>/` holds task.json (what is to be done, and its digest), out/ (what the job wrote), log.txt (what its
-process printed) and done.json (the digest again, written last). Nothing is pickled and nothing is shared in memory, so
-another engine can run the same folders by `python -m tasks.common.learning.jobs FOLDER/<name>`.
+process printed) and done.json (the digest again, written last). Nothing is shared in memory, so whatever runs
+`python -m tasks.common.learning.jobs FOLDER/<name>`, on this machine or another, makes the same files.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import os
@@ -17,17 +18,18 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tasks.common.data.manifest import content_digest
-from tasks.common.learning.job_processes import run_processes
+from tasks.common.learning.executors.node import LOCK
 from tasks.common.stage.errors import EXIT_INPUT, TaskError
 from tasks.common.stage.files import read_json, write_json
 from tasks.common.stage.progress import say
 
-Executor = Literal["inline", "local"]
+Executor = Literal["inline", "local", "ray", "slurm"]
 
 _FUNCTION = re.compile(r"tasks(\.[A-Za-z_]\w*)+:[A-Za-z_]\w*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -59,8 +61,9 @@ def run_jobs(
     """The folder that each job wrote, in the order of the jobs; one that was done before is not run again.
 
     folder: where the jobs' folders are. root: the repository, which is also the working folder. executor: `local` runs
-    `workers` processes at once, `inline` one job after the other here; the files are the same. The first failure ends
-    the other jobs and raises TaskError; so does an interruption, without the error.
+    `workers` processes at once, `ray` and `slurm` as many on the nodes of a cluster, `inline` one job after the other
+    here; the files are the same. The first failure ends the other jobs and raises TaskError; so does an interruption,
+    without the error.
     """
     outcomes = attempt_jobs(
         jobs, folder, root=root, executor=executor, workers=workers, label=label, stop_at_failure=True
@@ -94,15 +97,8 @@ def attempt_jobs(
         say(f"{label}: {len(jobs) - len(waiting)} of {len(jobs)} jobs were done before")
     for job in waiting:
         _write_task(folder / job.name, job, root)
-    if executor == "inline":
-        errors = _run_inline(waiting, folder, label, stop_at_failure)
-    else:
-        commands = {
-            job.name: [sys.executable, "-m", "tasks.common.learning.jobs", str(folder / job.name)] for job in waiting
-        }
-        errors = run_processes(
-            commands, folder, root=root, workers=workers, label=label, stop_at_failure=stop_at_failure
-        )
+    names = [job.name for job in waiting]
+    errors = _run(executor, names, folder, root=root, workers=workers, label=label, stop_at_failure=stop_at_failure)
     outcomes = []
     for job, digest in zip(jobs, digests, strict=True):
         error = errors.get(job.name)
@@ -140,11 +136,19 @@ def run_folder(folder: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m tasks.common.learning.jobs FOLDER [--end-with-standard-input]`. Returns the exit code."""
+    """`python -m tasks.common.learning.jobs FOLDER [--end-with-standard-input] [--one-at-a-time]`; the exit code.
+
+    `--one-at-a-time` waits while another process, wherever it is, does the same job, and takes its result.
+    """
     if "--end-with-standard-input" in arguments:
         threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    folder = Path(arguments[0])
     try:
-        run_folder(Path(arguments[0]))
+        if "--one-at-a-time" in arguments:
+            _wait_for_others(folder)
+            if _is_done(folder, read_json(folder / "task.json", "that made the jobs")["digest"]):
+                return 0
+        run_folder(folder)
     except TaskError as error:
         say(f"error: {error}")
         return EXIT_INPUT
@@ -184,21 +188,47 @@ def _is_done(folder: Path, digest: str) -> bool:
         return False
 
 
-def _run_inline(jobs: Sequence[Job], folder: Path, label: str, stop_at_failure: bool) -> dict[str, str]:
+def _run(executor: Executor, names: Sequence[str], folder: Path, **options: Any) -> dict[str, str]:
+    # What a cluster needs is imported where one is chosen.
+    if executor == "local":
+        from tasks.common.learning.job_processes import run_processes as run
+    elif executor == "ray":
+        from tasks.common.learning.executors.ray_jobs import run_on_ray as run
+    elif executor == "slurm":
+        from tasks.common.learning.executors.slurm_jobs import run_on_slurm as run
+    else:
+        run = _run_inline
+    return run(names, folder, **options) if names else {}
+
+
+def _run_inline(
+    names: Sequence[str], folder: Path, *, root: Path, workers: int, label: str, stop_at_failure: bool
+) -> dict[str, str]:
     errors: dict[str, str] = {}
-    for number, job in enumerate(jobs, 1):
-        say(f"{label}: {job.name} ({number} of {len(jobs)})")
+    for number, name in enumerate(names, 1):
+        say(f"{label}: {name} ({number} of {len(names)})")
         try:
-            run_folder(folder / job.name)
+            run_folder(folder / name)
         except TaskError as error:
-            errors[job.name] = str(error)
+            errors[name] = str(error)
         except Exception as error:
             # What a process of its own would leave: its traceback, and the other jobs unharmed.
             traceback.print_exc()
-            errors[job.name] = f"{type(error).__name__}: {error}".strip()
+            errors[name] = f"{type(error).__name__}: {error}".strip()
         if stop_at_failure and errors:
             break
     return errors
+
+
+def _wait_for_others(folder: Path) -> None:
+    """Hold the job's lock until this process ends; where the file system knows none, there is nothing to wait for."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with suppress(OSError):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waits for a process of an earlier run that is still at work on this job")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _end_with_standard_input() -> None:

@@ -10,8 +10,9 @@ from tasks.common.stage.progress import SECONDS_BETWEEN_LINES, say
 class Pace:
     """Counts training examples against the clock. Nothing of it goes into a result."""
 
-    def __init__(self, label: str, epochs: int):
+    def __init__(self, label: str, epochs: int, quiet: bool = False):
         self._label = label
+        self._quiet = quiet
         self._epochs = epochs
         self._epochs_begun = 0
         self._examples = 0
@@ -30,7 +31,7 @@ class Pace:
         """So many more examples of epoch number `epoch`, in which so many batches are done."""
         self._examples += examples
         self.end_epoch()
-        if self._since - self._said >= SECONDS_BETWEEN_LINES:
+        if not self._quiet and self._since - self._said >= SECONDS_BETWEEN_LINES:
             self._said = self._since
             say(f"{self._label}: epoch {epoch + 1} of {self._epochs}, batch {batches} of {of_batches}, {self._rate()}")
 
@@ -42,7 +43,7 @@ class Pace:
 
     def say_rate(self) -> None:
         """Say how fast it was on the whole, without the first epoch if there were more."""
-        if self._examples:
+        if self._examples and not self._quiet:
             say(f"{self._label}: trained {self._rate()}")
 
     def _rate(self) -> str:

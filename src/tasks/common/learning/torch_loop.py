@@ -13,7 +13,10 @@ from tasks.common.learning.engine import HostBatch, Judged, Weights
 from tasks.common.learning.epochs import fit
 from tasks.common.learning.history import LogEpoch
 from tasks.common.learning.measures import Measure
-from tasks.common.learning.trainer import TrainerParams, compiles, torch_precision
+from tasks.common.learning.rank_processes import train_on_ranks
+from tasks.common.learning.ranks import this_rank
+from tasks.common.learning.torch_ranks import gathered_generator, over_ranks, own_generator, tell_copies, total_torch
+from tasks.common.learning.trainer import TrainerParams, compiles, threads_of, torch_precision
 from tasks.common.model.device import use_torch
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ def fit_torch(
     validation: None holds nothing out, and leaves the last epoch's weights.
     loss: float32 outputs and targets (B, ...) to their mean, a scalar. learning_rate_at: the rate of each step of the
     optimizer, from 0. To be called after start_torch. Raises TaskError where the training diverges.
+    Where the trainer's parameters say several devices, other processes train, see train_on_ranks.
     """
+    log_epoch = train_on_ranks(checkpoints, trainer, epochs, log_epoch)
     engine = _TorchEngine(model, optimizer, loss, trainer)
     best = fit(
         engine,
@@ -67,12 +72,16 @@ class _TorchEngine:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, trainer: TrainerParams):
         import torch
 
-        self._device = use_torch(trainer.device, trainer.threads)
+        self._device = use_torch(trainer.device, threads_of(trainer))
         self._on_card = self._device == "cuda"
         self._model = model.to(self._device)
         if self._on_card:
             self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._forward = torch.compile(model) if compiles(trainer, "torch", self._on_card) else model
+        self._rank = this_rank()
+        # It adds up gradients while they are computed; the model itself stays what weights are read from.
+        self._parallel = over_ranks(self._model)
+        compiled = compiles(trainer, "torch", self._on_card)
+        self._forward = torch.compile(self._parallel) if compiled else self._parallel
         self._optimizer = optimizer
         self._loss = loss
         precision = torch_precision(trainer, self._device)
@@ -88,18 +97,20 @@ class _TorchEngine:
             inputs_tensor, targets_tensor = inputs_tensor.pin_memory(), targets_tensor.pin_memory()
         return HostBatch(inputs_tensor, targets_tensor, targets)
 
-    def learn(self, batches: Sequence[HostBatch], learning_rate: float | None) -> list[Judged]:
+    def learn(self, batches: Sequence[HostBatch], sizes: Sequence[int], learning_rate: float | None) -> list[Judged]:
         self._model.train()
         if learning_rate is not None:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
-        n_examples = sum(map(len, batches))
         judged = []
-        for batch in batches:
-            loss, outputs = self._forward_pass(batch)
-            share = len(batch) / n_examples
-            self._scaler.scale(loss if share == 1 else loss * share).backward()
+        for number, (batch, size) in enumerate(zip(batches, sizes, strict=True), 1):
+            with self._adding_up(number == len(batches)):
+                tell_copies(self._parallel, self._rank.copies(size))
+                loss, outputs = self._forward_pass(batch)
+                # Of the ranks' gradients it is the mean that is taken.
+                factor = self._rank.weight(size) / sum(sizes) * self._rank.count
+                self._scaler.scale(loss if factor == 1 else loss * factor).backward()
             judged.append((loss.detach(), outputs.detach()))
         self._scaler.step(self._optimizer)
         self._scaler.update()
@@ -114,6 +125,9 @@ class _TorchEngine:
 
     def fetch(self, judged: Sequence[Judged]) -> list[tuple[float, np.ndarray]]:
         return [(loss.item(), outputs.cpu().numpy()) for loss, outputs in judged]
+
+    def total(self, array: np.ndarray) -> np.ndarray:
+        return total_torch(array)
 
     def weights(self) -> Weights:
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._model.state_dict().items()}
@@ -132,9 +146,9 @@ class _TorchEngine:
             for name, value in values.items():
                 if value is not None:
                     arrays[f"optimizer/{number}/{name}"] = torch.as_tensor(value).detach().cpu().numpy()
-        arrays["generator"] = torch.get_rng_state().numpy()
+        arrays["generator"] = gathered_generator(torch.get_rng_state().numpy())
         if self._on_card:
-            arrays["card_generator"] = torch.cuda.get_rng_state().numpy()
+            arrays["card_generator"] = gathered_generator(torch.cuda.get_rng_state().numpy())
         rates = [float(group["lr"]) for group in optimizer["param_groups"]]
         return arrays, {"learning_rates": rates, "scaler": self._scaler.state_dict()}
 
@@ -157,9 +171,16 @@ class _TorchEngine:
             group["lr"] = rate
         self._optimizer.load_state_dict(content)
         self._scaler.load_state_dict(record["scaler"])
-        torch.set_rng_state(torch.from_numpy(arrays["generator"]))
+        torch.set_rng_state(torch.from_numpy(own_generator(arrays["generator"])))
         if self._on_card:
-            torch.cuda.set_rng_state(torch.from_numpy(arrays["card_generator"]))
+            torch.cuda.set_rng_state(torch.from_numpy(own_generator(arrays["card_generator"])))
+
+    def _adding_up(self, is_last: bool) -> contextlib.AbstractContextManager[None]:
+        """Where the ranks' gradients are added up at the last batch of a step alone."""
+        if is_last or self._rank.count == 1:
+            return contextlib.nullcontext()
+        no_sync: contextlib.AbstractContextManager[None] = self._parallel.no_sync()  # type: ignore[operator]
+        return no_sync
 
     def _forward_pass(self, batch: HostBatch) -> tuple[Tensor, Tensor]:
         import torch

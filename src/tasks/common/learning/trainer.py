@@ -1,6 +1,7 @@
 """How a training computes, the same for every task: device, precision, compilation, checkpoints.
 
-None of it changes what is learned, up to rounding; `fast_dev_run` alone cuts the training short.
+None of it changes what is learned, up to rounding; `fast_dev_run` alone cuts the training short. Only dropout draws
+other numbers on several devices.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tasks.common.learning.keras_ranks import join_keras
+from tasks.common.learning.rank_processes import check_cards
+from tasks.common.learning.ranks import this_rank
 from tasks.common.learning.seeds import seed_keras, seed_torch
+from tasks.common.learning.torch_ranks import join_torch
 from tasks.common.model.device import Device, use_tensorflow, use_torch
 from tasks.common.model.keras_file import import_keras
 from tasks.common.stage.errors import TaskError
@@ -43,6 +48,10 @@ class TrainerParams(StageParams):
     deterministic: bool
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     fast_dev_run: bool
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Graphics cards of a machine, or processes where it has none, that each compute their part of every batch."""
+    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Machines, each with so many devices."""
 
     def epochs(self, epochs: int) -> int:
         """How many epochs to train where `epochs` are asked for."""
@@ -52,20 +61,29 @@ class TrainerParams(StageParams):
 def start_torch(trainer: TrainerParams, seed: int) -> Literal["cpu", "cuda"]:
     """Seed PyTorch and give it its threads; returns its device. To be called before the model is built.
 
-    Raises TaskError where `cuda` is asked for and absent.
+    In a rank, waits for the others. Raises TaskError where `cuda` is asked for and absent, or cards are too few.
     """
-    device = use_torch(trainer.device, trainer.threads)
+    check_cards(trainer)
+    device = use_torch(trainer.device, threads_of(trainer))
     seed_torch(seed, trainer.deterministic)
+    join_torch(device)
     return device
 
 
 def start_keras(trainer: TrainerParams, seed: int) -> None:
     """Seed TensorFlow, and give it its threads and device. To be called before the model is built.
 
-    Raises TaskError where `cuda` is asked for and absent.
+    In a rank, waits for the others. Raises TaskError where `cuda` is asked for and absent, or cards are too few.
     """
-    use_tensorflow(trainer.device, trainer.threads)
+    check_cards(trainer)
+    use_tensorflow(trainer.device, threads_of(trainer))
+    join_keras()
     seed_keras(seed, trainer.deterministic)
+
+
+def threads_of(trainer: TrainerParams) -> int:
+    """Threads of this process: the trainer's are those of a machine, which its ranks share."""
+    return max(1, trainer.threads // this_rank().on_machine)
 
 
 @contextmanager

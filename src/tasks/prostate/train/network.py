@@ -10,6 +10,7 @@ from tasks.common.learning.batches import Batches
 from tasks.common.learning.checkpoints import checkpoints
 from tasks.common.learning.keras_loop import fit_keras
 from tasks.common.learning.measures import Measure
+from tasks.common.learning.ranks import Again
 from tasks.common.learning.schedule import cosine_schedule
 from tasks.common.learning.trainer import keras_policy, start_keras
 from tasks.common.model.keras_file import import_keras, save_keras
@@ -49,8 +50,9 @@ def run(root: Path, arguments: dict[str, Any], out: Path) -> None:
     # Of all epochs, also where the last of them are not trained: an epoch of the refit learns as fast as a fold's.
     steps = params.trainer.epochs(params.epochs) * math.ceil(len(train) / params.trainer.accumulate_batches)
     measured: list[dict[str, float]] = []
+    again = Again(root, "tasks.prostate.train.network:run", arguments)
     with (
-        checkpoints(paths, arguments["key"], params, part=name) as store,
+        checkpoints(paths, arguments["key"], params, part=name, again=again) as store,
         progress(f"train {paths.task} {name}", params.trainer.epochs(epochs), "epoch") as advance,
     ):
 
