@@ -1,9 +1,9 @@
 """What a fleet of machines would do with a pipeline: its schedule, simulated on the stage times of a run on record.
 
-    python -m benchmarks.fleet REPOSITORY --copies 40
+    python -m benchmarks.fleet REPOSITORY --copies 100 --scale 60
 
-prints how long so many trainings of the pipeline at once take on 1 to 256 machines beside the ideal, the larger of the
-longest chain and the work over the machines. What is simulated is what `pawl run --engine ray` does: a stage is ordered
+prints how long so many trainings of the pipeline at once take on 1 to 256 machines, with stages so many times as long,
+beside the ideal: the larger of the longest chain and the work over the machines. What is simulated is what `pawl run --engine ray` does: a stage is ordered
 when those it reads from are back, the first ordered is the first begun, and the one process that orders takes results
 back one at a time.
 """
@@ -98,11 +98,13 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet")
     parser.add_argument("repository", type=Path, help="Where a `pawl run` left reports/stages.json.")
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="How many times as long each stage takes.")
     given = parser.parse_args(arguments)
-    seconds, upstream = recorded(given.repository.absolute())
+    once, upstream = recorded(given.repository.absolute())
+    seconds = {name: value * given.scale for name, value in once.items()}
     machine = describe_machine()
     total = sum(seconds.values())
-    sys.stdout.write(f"{machine.device}; {len(seconds)} stages, {total:,.0f} s of work, {given.copies} times\n\n")
+    sys.stdout.write(f"{machine.device}; {len(seconds)} stages, {total:,.0f} s of work, {given.copies} at once\n\n")
     sys.stdout.write("\n".join(table(*copies_of(seconds, upstream, given.copies))) + "\n")
 
 
