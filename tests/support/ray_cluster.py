@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -106,7 +107,10 @@ def _serve(count: int) -> None:
         for line in sys.stdin:
             asked = json.loads(line)
             if "kill" in asked:
-                cluster.remove_node(nodes.pop(asked["kill"]), allow_graceful=False)
+                node = nodes.pop(asked["kill"])
+                cluster.remove_node(node, allow_graceful=False)
+                while any(n["Alive"] and n["NodeID"] == node.node_id for n in cluster.global_state.node_table()):
+                    time.sleep(0.1)  # until then Ray would still hand jobs to it
                 answer(None)
             else:
                 cpus, gpus, env = asked["cpus"], asked["gpus"], asked["environment"]

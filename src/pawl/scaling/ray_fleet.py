@@ -111,6 +111,9 @@ class _RayFleet:
         self._task = ray.remote(_carry_out)
         self._sources: dict[str, Any] = {}
         self._lock = Lock()
+        has = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        # Once for all: a stage must not train without a GPU because the machine that has it was lost meanwhile.
+        self._largest = tuple(int(max((node.get(kind, 0) for node in has), default=0)) for kind in ("CPU", "GPU"))
 
     def make(self, order: Order, source: Source, want: Resources, line: Callable[[str], None], stop: Event) -> Made:
         avoid: list[str] = []
@@ -133,8 +136,7 @@ class _RayFleet:
 
     def _need(self, want: Resources) -> tuple[Need, str]:
         """What the stage is given, as on a machine with as much as the largest ones have; and a remark if it lacks."""
-        has = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        cpus, gpus = (int(max((node.get(kind, 0) for node in has), default=0)) for kind in ("CPU", "GPU"))
+        cpus, gpus = self._largest
         return need_of(want, max(cpus, 1), gpus)
 
     def _begin(self, order: Order, source: Source, need: Need, memory_gb: float | None, avoid: list[str]) -> _Attempt:
