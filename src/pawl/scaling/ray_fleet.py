@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
@@ -53,7 +54,8 @@ def ray_fleet(address: str | None, at_once: int) -> Iterator[Fleet]:
         ) from error
     fleet = _RayFleet(ray, Pool(at_once, ()))
     try:
-        yield fleet
+        with redirect_stdout(sys.stderr):  # where Ray tells of dead machines; standard output is for results
+            yield fleet
     finally:
         fleet.pool.stop()
         with suppress(Exception):
