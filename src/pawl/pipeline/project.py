@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.errors import InputError
 from pawl.pipeline.places import Places
+from pawl.pipeline.quick_yaml import use_quick_yaml
 from pawl.pipeline.scopes import add_pull_requests_remote, scoped_cache
 from pawl.waiting import limit_requests
 
@@ -101,6 +102,7 @@ def open_project(root: Path) -> Project:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    use_quick_yaml()
     try:
         repo = Repo(str(root))
         cache = scoped_cache(repo.cache.local_cache_dir, os.environ)
