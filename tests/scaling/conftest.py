@@ -28,9 +28,10 @@ class Machines:
         return self.cluster.environment["RAY_ADDRESS"]
 
     def add(self, cpus: int = 1, gpus: int = 0) -> None:
-        """One more node, with a folder of its own."""
+        """One more node, with a folder of its own; it knows the bucket that this process knows."""
         folder = self.folder / f"node-{secrets.token_hex(4)}"
-        self.nodes[folder] = self.cluster.add_node(cpus, gpus, {"PAWL_NODE_FOLDER": str(folder)})
+        bucket = {name: os.environ[name] for name in ("STORAGE_EMULATOR_HOST",) if name in os.environ}
+        self.nodes[folder] = self.cluster.add_node(cpus, gpus, {"PAWL_NODE_FOLDER": str(folder), **bucket})
 
     def kill(self, folder: Path) -> None:
         """As when its power goes."""
