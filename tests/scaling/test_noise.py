@@ -7,7 +7,9 @@ from pathlib import Path
 from pawl.config import load_config
 from pawl.noise.measure import measure_noise
 from pawl.scaling.fleet import Engine
+from pawl.schema import Noise
 from tests.scaling.conftest import Machines
+from tests.scaling.world import apart
 from tests.support.repositories import make_repository
 
 TRAIN = """
@@ -23,6 +25,10 @@ stages:
 """
 
 
+def measured(root: Path, engine: Engine | None) -> Noise:
+    return measure_noise(root, load_config(root), 3, lambda _: None, jobs=None, engine=engine)
+
+
 def test_seeds_are_trained_on_the_nodes_once_and_give_what_they_give_here(machines: Machines, tmp_path: Path) -> None:
     found, log = {}, tmp_path / "seeds.log"
     for name in ("far", "here"):
@@ -33,10 +39,10 @@ def test_seeds_are_trained_on_the_nodes_once_and_give_what_they_give_here(machin
             | {".dvc/config": config},
         )
         engine = Engine("ray", machines.address) if name == "far" else None
-        found[name] = measure_noise(root, load_config(root), 3, lambda _: None, jobs=None, engine=engine)
+        found[name] = apart(measured, root, engine)
         assert sorted(log.read_text().split()) == ["1001", "1002", "1003", "7"]
         if engine is not None:
-            again = measure_noise(root, load_config(root), 3, lambda _: None, jobs=None, engine=engine)
+            again = apart(measured, root, engine)
             assert again.metrics == found[name].metrics
             assert len(log.read_text().split()) == 4
         log.unlink()

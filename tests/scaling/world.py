@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pawl import __version__, git
-from pawl.config import Resources
 from pawl.pipeline.plan import look_over
 from pawl.pipeline.project import open_project
 from pawl.pipeline.remote import Remote
@@ -19,6 +20,8 @@ from pawl.schema import Stages
 from pawl.session import Choices, open_session
 from pawl.steps import plan_step, reproduce_step
 from tests.pipeline.dag import STEP, make_dag
+
+_T = TypeVar("_T")
 
 
 def make_work(
@@ -70,17 +73,28 @@ def stored(root: Path) -> set[str]:
     }
 
 
-def reproduced(root: Path, address: str, said: list[str], *, force: bool = False, **choices: Any) -> Stages:
+def apart(function: Callable[..., _T], *arguments: Any) -> _T:
+    """What the function returns in a process of its own: Ray reads its settings once, when it is imported."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def reproduced(root: Path, address: str, said: list[str], **choices: Any) -> Stages:
     """Every stage of the repository, on the cluster."""
+    stages, lines = apart(_reproduced, root, address, choices)
+    said += lines
+    return stages
+
+
+def _reproduced(root: Path, address: str, choices: dict[str, Any]) -> tuple[Stages, list[str]]:
+    said: list[str] = []
     session = open_session(Choices(root.absolute(), **choices))
-    plan, head_looks, base_looks = plan_step(session, everything=True, force=force)
-    return reproduce_step(session, plan, head_looks, base_looks, said.append, jobs=None, engine=Engine("ray", address))
+    plan, head_looks, base_looks = plan_step(session, everything=True)
+    engine = Engine("ray", address)
+    return reproduce_step(session, plan, head_looks, base_looks, said.append, jobs=None, engine=engine), said
 
 
 def content(root: Path) -> dict[str, str]:
     """SHA-256 of the stages' outputs and of dvc.lock, by path."""
     files = [*root.glob("*.txt"), root / "dvc.lock", *root.glob("results/*/*"), *root.glob("models/*/*")]
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.is_file()}
-
-
-ONE_CPU = Resources()
