@@ -108,7 +108,7 @@ def test_imagenet_weights_of_the_small_network_are_refused(params):
     [
         (SMALL, "none", 0.01, 60),
         (SMALL, "balanced", 0.01, 60),
-        (Architecture("efficientnetv2_b0", 32, (), 0.0), "none", 0.003, 30),
+        (Architecture("efficientnetv2_b0", 32, (), 0.0), "none", 0.003, 60),
     ],
     ids=["small", "small balanced", "large"],
 )
