@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from pawl.pipeline.resources import Need
 from pawl.pipeline.running import Ran
 from pawl.pipeline.turns import result_of
 from pawl.pipeline.worker import Worker
-from pawl.scaling.orders import Made, Order, passed_on, remotes_of
+from pawl.scaling.orders import Made, Order, exchange, passed_on, remotes_of
 from pawl.scaling.source import Source, source_of
 from pawl.schema import Usage
 from pawl.waiting import patiently
@@ -34,8 +35,7 @@ _NO_USAGE = Usage(seconds=0.0)
 class RemoteWorker(Worker):
     """Restores here, runs there. A stage without a key is run here: nobody could hand its result over."""
 
-    _source: Source | None = None
-    _sent: set[str] | None = None
+    _sent: set[str] = field(default_factory=set)
     """Stages and data files of which it is known that the machines can have them."""
 
     def makes_here(self, look: Look) -> bool:
@@ -47,7 +47,7 @@ class RemoteWorker(Worker):
             return await super()._run(look, log)
         fleet, label, progress = self.shared.fleet, self.label(look.stage), self.shared.progress
         assert fleet is not None
-        order, source = self._order(look), self._packed()
+        order, source = self._order(look), self._source
         self._send_upstream(look.stage)
         want = self.shared.resources_of(stage_name(look.stage))
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -80,36 +80,35 @@ class RemoteWorker(Worker):
     def _order(self, look: Look) -> Order:
         assert look.stage_key is not None
         remotes, default = remotes_of(self.project)
-        environment = passed_on()
-        if not default and not Remote(self.project, pull_requests_only=True).names:
+        if not exchange(self.project).names:
             raise InputError(
                 "machines hand results over by a DVC remote, and there is none: `dvc remote add --default NAME URL`, "
                 "with an address that all of them reach."
             )
-        top = git.toplevel(self.project.root)
         return Order(
-            commit=git.head(top).commit,
-            inner=self.project.root.resolve().relative_to(top.resolve()).as_posix(),
+            commit=self._source.commit,
+            inner=self.project.root.resolve().relative_to(self._top.resolve()).as_posix(),
             stage=stage_name(look.stage),
             stage_key=look.stage_key,
             force=stage_name(look.stage) in self.force,
             allowed=tuple(self.allowed),
             remotes=remotes,
             default_remote=default,
-            environment=environment,
+            environment=passed_on(),
             cpus=self.shared.resources_of(stage_name(look.stage)).cpus,
             version=__version__,
         )
 
-    def _packed(self) -> Source:
-        if self._source is None:
-            top = git.toplevel(self.project.root)
-            self._source = source_of(top, git.head(top).commit)
-        return self._source
+    @cached_property
+    def _top(self) -> Path:
+        return git.toplevel(self.project.root)
+
+    @cached_property
+    def _source(self) -> Source:
+        return source_of(self._top, git.head(self._top).commit)
 
     def _send_upstream(self, stage: PipelineStage) -> None:
         """See to it that the remote has what the stage reads, as far as this machine has it: else it is made twice."""
-        self._sent = set() if self._sent is None else self._sent
         upstream = {stage_name(other): self.looks[stage_name(other)] for other in self.project.upstream(stage)}
         wanted = {
             name: look
@@ -119,7 +118,7 @@ class RemoteWorker(Worker):
             and receipts.local_outputs(self.project, look.stage, look.receipt)
         }
         if wanted:
-            patiently(lambda: push(self.project, wanted, self._exchange(), lambda _: None))
+            patiently(lambda: push(self.project, wanted, exchange(self.project), lambda _: None))
         self._sent |= wanted.keys()
         for out in (out for dep in stage.deps for out in self.project.sources_of(dep)):
             if (out.stage.cmd and not out.stage.frozen) or out.fs_path in self._sent or out.changed_cache():
@@ -129,16 +128,11 @@ class RemoteWorker(Worker):
 
     def _send_data(self, out: Output) -> None:
         try:
-            self.project.repo.cloud.push(out.get_used_objs().get(None, set()), remote=self._exchange().names[0])
+            self.project.repo.cloud.push(out.get_used_objs().get(None, set()), remote=exchange(self.project).names[0])
         except Exception as error:
             raise ServiceError(
                 f"{self.project.relative(out.fs_path)} cannot be pushed for the other machines: {one_line(error)}."
             ) from error
-
-    def _exchange(self) -> Remote:
-        """Where results are handed over: pull requests' own remote where there is one, as the machines choose it."""
-        own = Remote(self.project, pull_requests_only=True)
-        return own if own.names else Remote(self.project)
 
     def _bring(self, look: Look, made: Made) -> str:
         """Take the result that was made from the remote into cache, workspace and lock; what is wrong with it."""
@@ -149,7 +143,7 @@ class RemoteWorker(Worker):
         receipts.apply(self.project, look.stage, receipt)
         receipts.check_out(self.project, look.stage, receipt)
         self.lock_file.restored(look.stage)
-        self._sent = (self._sent or set()) | {stage_name(look.stage)}
+        self._sent.add(stage_name(look.stage))
         return ""
 
     def _fetch(self, look: Look, key: str, value: str) -> receipts.Receipt | None:

@@ -19,7 +19,7 @@ from pawl import __version__
 from pawl.errors import InputError, PawlError, ServiceError
 from pawl.pipeline.progress import Progress
 from pawl.pipeline.project import Project, stage_name
-from pawl.scaling.orders import Answer, Made, Order
+from pawl.scaling.orders import Answer, Made, Order, exchange
 
 if TYPE_CHECKING:
     from dvc.stage import PipelineStage
@@ -107,7 +107,6 @@ def _worker(order: Order, project: Project, top: Path) -> Worker:
 
 def _made(order: Order, worker: Worker, stage: PipelineStage) -> Made:
     from pawl.pipeline.push import push
-    from pawl.pipeline.remote import Remote
     from pawl.waiting import patiently
 
     name = stage_name(stage)
@@ -130,8 +129,7 @@ def _made(order: Order, worker: Worker, stage: PipelineStage) -> Made:
         raise InputError(f"{name} has a result here that is filed under another key than the one ordered: plan again.")
     # What was found in this machine's cache may have been kept from the remote by an earlier run's bad luck.
     known = {other: worker.looks[other] for other in worker.looks if other in worker.made or other == name}
-    own = Remote(worker.project, pull_requests_only=True)
-    patiently(lambda: push(worker.project, known, own if own.names else Remote(worker.project), lambda _: None))
+    patiently(lambda: push(worker.project, known, exchange(worker.project), lambda _: None))
     return found.model_copy(update={"receipt": look.receipt.value})
 
 

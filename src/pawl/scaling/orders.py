@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pawl.pipeline.project import Project
+from pawl.pipeline.remote import Remote
 from pawl.pipeline.scopes import REMOTE_VARIABLE, SCOPE_VARIABLE
 from pawl.schema import Digest, Strict, Text, Usage
 
@@ -67,6 +68,12 @@ class Answer(Strict):
     """What the stage printed."""
     made: Made | None = None
     """The last answer."""
+
+
+def exchange(project: Project) -> Remote:
+    """The remote by which machines hand results over: pull requests' own where there is one, else the default one."""
+    own = Remote(project, pull_requests_only=True)
+    return own if own.names else Remote(project)
 
 
 def passed_on(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
