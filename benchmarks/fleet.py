@@ -3,9 +3,9 @@
     python -m benchmarks.fleet REPOSITORY --copies 100 --scale 60
 
 prints how long so many trainings of the pipeline at once take on 1 to 256 machines, with stages so many times as long,
-beside the ideal: the larger of the longest chain and the work over the machines. What is simulated is what `pawl run --engine ray` does: a stage is ordered
-when those it reads from are back, the first ordered is the first begun, and the one process that orders takes results
-back one at a time.
+beside the ideal: the larger of the longest chain and the work over the machines. What is simulated is what `pawl run
+--engine ray` does: a stage is ordered when those it reads from are back, the first ordered is the first begun, and the
+one process that orders takes results back one at a time.
 """
 
 from __future__ import annotations
