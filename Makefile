@@ -47,8 +47,8 @@ lock-check: ## Say whether the digests in requirements*.txt hold.
 	@$(BIN)/python tools/lock.py --check
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Print every timing beside what one would do without pawl.
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-dev ## Print every timing beside what one would do without pawl: BENCH="loop images".
+	@$(BIN)/python -m benchmarks $(or $(BENCH),all)
 
 $(VENV)/.installed: $(PINS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

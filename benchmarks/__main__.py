@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    cluster_speed,
     comparison_speed,
     growth,
     images,
@@ -46,6 +47,7 @@ def known(given: argparse.Namespace) -> dict[str, Rows]:
         "report_speed": partial(report_speed.rows, quick=given.quick),
         "loose_files": partial(loose_files.rows, runs=1 if given.quick else loose_files.RUNS, **of_size),
         "six_tasks": six_tasks.rows,
+        "cluster_speed": partial(cluster_speed.rows, quick=given.quick),
         "comparison_speed": comparison_speed.rows,
         "growth": partial(growth.rows, full=given.full, quick=given.quick, pictures=given.pictures),
         "seed_luck": seed_luck.rows,

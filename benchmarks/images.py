@@ -113,6 +113,7 @@ def prepare(files: Sequence[Path], shards: Path) -> None:
             files,
             lambda image: square(image, TRAIN_SIDE, "crop"),
             "RGB",
+            side=TRAIN_SIDE,
             root=files[0].parent,
             scratch=shards / "decoded.npy",
             label="benchmark",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from pawl import schema as s
 from pawl.report.chart_forest import WIDEST, bar
-from pawl.report.charts import BASE_COLOUR, HEAD_COLOUR, Picture, draw_pictures, stem
+from pawl.report.charts import BASE_COLOUR, HEAD_COLOUR, Drawing, Picture, draw_pictures, stem
 from pawl.report.drawing import BETTER_COLOUR, WORSE_COLOUR
-from pawl.report.subjects import drawable_thumbnail
+from pawl.report.subjects import drawable_thumbnail, subjects
+from pawl.report.vega import Vega
 
 from . import examples, parts
 from .hostile import hostile
@@ -78,6 +81,9 @@ def test_pictures_are_sharp_and_see_through() -> None:
         root = ET.fromstring(picture.svg)
         assert (width, height) == (2 * float(root.get("width", 0)), 2 * float(root.get("height", 0)))
         assert (depth, kind) == (8, 6)
+        corner = Image.open(io.BytesIO(picture.png)).getpixel((0, 0))
+        assert isinstance(corner, tuple)
+        assert corner[3] == 0
 
 
 def test_hostile_names_are_text_in_a_picture() -> None:
@@ -227,6 +233,20 @@ def test_the_shares_of_classes_stand_side_by_side_for_each_split() -> None:
     fills = [mark.get("fill") for mark in marks(svg, "mark-rect")]
     assert fills.count(BASE_COLOUR) == fills.count(HEAD_COLOUR)
     assert fills.count(HEAD_COLOUR) >= 20
+
+
+def test_pictures_are_in_the_order_of_the_report_whoever_draws_them() -> None:
+    comparison = only(
+        metrics=examples.worse().comparison.metrics,
+        evidence=(parts.digit_evidence(),),
+        data=(parts.digit_data(),),
+        confusions=(parts.digit_confusion(),),
+    )
+    wanted = ["forest", "confusion-digits", "reliability-digits", "flips-digits", "classes-digits"]
+    assert [subject.stem for subject in subjects(comparison)] == wanted
+    assert list(pictures(comparison)) == wanted
+    with Vega(beside=True) as vega:
+        assert Drawing(comparison, vega).pictures() == draw_pictures(comparison)
 
 
 def test_at_most_eight_pictures_of_a_kind() -> None:

@@ -68,7 +68,8 @@ def _files_in(folder: Path) -> Iterator[str]:
     found: list[str] = []
     for place, folders, names in os.walk(folder):
         folders.sort()
-        found += [(Path(place) / name).relative_to(folder).as_posix() for name in sorted(names)]
+        inner = place[len(str(folder)) + 1 :].replace(os.sep, "/")
+        found += [f"{inner}/{name}" if inner else name for name in sorted(names)]
         if len(found) > _MOST_FILES_WALKED:
             return
     yield from found

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pawl.report.confusion import recalls
-from pawl.report.drawing import BASE_COLOUR, GRID, HEAD_COLOUR, INK, Picture, distinct, finished, side_names
+from pawl.report.drawing import BASE_COLOUR, GRID, HEAD_COLOUR, INK, distinct, field, finished, side_names
 from pawl.report.numbers import show_count, show_number
 from pawl.report.subjects import Subject
+from pawl.report.vega import Chart
 from pawl.schema import Comparison, Confusion
 
 MOST_CLASSES_WITH_COUNTS = 16
@@ -32,37 +33,46 @@ def _confusion_rows(confusion: Confusion, counts: Sequence[Sequence[int]]) -> li
     return rows
 
 
-def _matrix_chart(confusion: Confusion, title: str, counts: Sequence[Sequence[int]], colour: str) -> Any:
-    import altair as alt
-
+def _matrix_chart(confusion: Confusion, title: str, counts: Sequence[Sequence[int]], colour: str) -> Chart:
     size = len(confusion.labels)
     cell = max(12, min(44, 330 // size))
     labels = distinct(confusion.labels)
     mean = [share for share in recalls(tuple(tuple(row) for row in counts)) if share is not None]
     subtitle = f"mean recall {show_number(math.fsum(mean) / len(mean), 3)}" if mean else "no examples"
-    base = alt.Chart(alt.InlineData(values=_confusion_rows(confusion, counts))).encode(
-        x=alt.X("predicted:N", sort=labels, title="predicted", axis=alt.Axis(labelAngle=-45 if size > 2 else 0)),
-        y=alt.Y("true:N", sort=labels, title="true"),
-    )
-    boxes = base.mark_rect(color=colour, stroke=GRID, strokeWidth=1).encode(
-        fillOpacity=alt.FillOpacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1]), legend=None)
-    )
-    layers = [boxes]
+    opacity = {"type": "sqrt", "domain": [0, 1], "range": [0, 1]}
+    layers: list[Chart] = [
+        {
+            "mark": {"type": "rect", "color": colour, "stroke": GRID, "strokeWidth": 1},
+            "encoding": {"fillOpacity": field("share", "quantitative", scale=opacity, legend=None)},
+        }
+    ]
     if size <= MOST_CLASSES_WITH_COUNTS:
         layers.append(
-            base.mark_text(fontSize=max(9, min(13, cell // 3))).encode(
-                text="count:N",
-                color=alt.condition("datum.share > 0.45", alt.value("#ffffff"), alt.value(INK)),
-            )
+            {
+                "mark": {"type": "text", "fontSize": max(9, min(13, cell // 3))},
+                "encoding": {
+                    "text": field("count", "nominal"),
+                    "color": {"condition": {"test": "datum.share > 0.45", "value": "#ffffff"}, "value": INK},
+                },
+            }
         )
-    heading = alt.TitleParams(title, subtitle=subtitle, subtitleColor=INK)
-    return alt.layer(*layers).properties(width=cell * size, height=cell * size, title=heading)
+    return {
+        "title": {"text": title, "subtitle": subtitle, "subtitleColor": INK},
+        "width": cell * size,
+        "height": cell * size,
+        "data": {"values": _confusion_rows(confusion, counts)},
+        "encoding": {
+            "x": field(
+                "predicted", "nominal", sort=labels, title="predicted", axis={"labelAngle": -45 if size > 2 else 0}
+            ),
+            "y": field("true", "nominal", sort=labels, title="true"),
+        },
+        "layer": layers,
+    }
 
 
-def draw_confusion(comparison: Comparison, subject: Subject) -> Picture:
+def draw_confusion(comparison: Comparison, subject: Subject) -> Chart:
     """One matrix for each side that there is."""
-    import altair as alt
-
     confusion = comparison.confusions[int(subject.key)]
     charts = [
         _matrix_chart(confusion, title, counts, colour)
@@ -71,4 +81,4 @@ def draw_confusion(comparison: Comparison, subject: Subject) -> Picture:
         )
         if counts is not None
     ]
-    return finished(alt.hconcat(*charts, spacing=30), subject.stem, subject.title)
+    return finished({"hconcat": charts, "spacing": 30})

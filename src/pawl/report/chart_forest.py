@@ -7,14 +7,16 @@ from the middle says how far it is beyond luck; how large it is in its own unit 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pawl.report.drawing import BETTER_COLOUR, GRID, INK, WORSE_COLOUR, Picture, distinct, finished
+from pawl.report.drawing import BETTER_COLOUR, INK, WORSE_COLOUR, distinct, field, finished
 from pawl.report.intervals import show_interval
 from pawl.report.numbers import show_metric
 from pawl.report.subjects import Subject
+from pawl.report.vega import Chart
 from pawl.report.verdict import in_order
 from pawl.schema import Comparison, MetricComparison
 
@@ -27,6 +29,8 @@ _LOOKS = {
     "no measurable change": (INK, "circle"),
     "not comparable": (INK, "cross"),
 }
+_ROWS = {"name": "rows"}
+_IS_METRIC = "isValid(datum.middle)"
 # A difference that is found with a probability of 0.8 is 2.80 standard errors wide, half an interval 1.96 of them.
 _UNIT_OF_HALF = 2.80 / 1.96
 
@@ -80,47 +84,67 @@ def _rows(comparison: Comparison) -> tuple[list[dict[str, Any]], list[str]]:
     return rows, order
 
 
-def draw_forest(comparison: Comparison, subject: Subject) -> Picture:
+def draw_forest(comparison: Comparison, subject: Subject) -> Chart:
     """A row for each metric that has an interval, up to `MOST_ROWS`."""
-    import altair as alt
-
     rows, order = _rows(comparison)
+    gaps = [{"metric": label} for label in order if not label.strip()]
+    words = (("change", 64, "difference"), ("interval", 120, "95 % interval"))
+    chart = {
+        "datasets": {_ROWS["name"]: [*rows, *gaps]},
+        "hconcat": [_plot(rows, order), *(_column(order, *column) for column in words)],
+        "spacing": 10,
+    }
+    return finished(chart)
+
+
+def _plot(rows: Sequence[Chart], order: Sequence[str]) -> Chart:
+    """The intervals, with a line where nothing differs."""
     reach = max((max(abs(r["low"]), abs(r["high"])) for r in rows), default=1.0)
     domain = [-min(WIDEST, max(1.5, reach * 1.05)), min(WIDEST, max(1.5, reach * 1.05))]
     seen = [verdict for verdict in _LOOKS if any(r["verdict"] == verdict for r in rows)]
-    data = alt.InlineData(values=[*rows, *({"metric": label} for label in order if not label.strip())])
-    y = alt.Y("metric:N", sort=order, title=None, scale=alt.Scale(domain=order), axis=alt.Axis(
-        labelLimit=300, ticks=False, domain=False, labelPadding=18, grid=False,
-    ))  # fmt: skip
+    colours, shapes = ({"domain": seen, "range": [_LOOKS[verdict][i] for verdict in seen]} for i in (0, 1))
+    legend = {"orient": "top", "symbolSize": 110, "symbolStrokeWidth": 0}
     title = "← worse  ·  in units of the smallest difference that could have been found  ·  better →"
-    x = alt.X("low:Q", title=title, scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(tickCount=8))
-    colours = alt.Scale(domain=seen, range=[_LOOKS[verdict][0] for verdict in seen])
-    legend = alt.Legend(orient="top", symbolSize=110, symbolStrokeWidth=0)
-    colour = alt.Color("verdict:N", title=None, scale=colours, legend=legend)
-    shape = alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=seen, range=[_LOOKS[v][1] for v in seen]))
-    base = alt.Chart(data).encode(y=y)
-    within = base.transform_filter("isValid(datum.middle)")
+    y_axis = {"labelLimit": 300, "ticks": False, "domain": False, "labelPadding": 18, "grid": False}
+    y = field("metric", "nominal", sort=order, title=None, scale={"domain": order}, axis=y_axis)
+    scale = {"domain": domain, "nice": False}
+    x = field("low", "quantitative", title=title, scale=scale, axis={"tickCount": 8})
+    both = {"y": y, "color": field("verdict", "nominal", title=None, scale=colours, legend=legend)}
+    shape = field("verdict", "nominal", title=None, scale=shapes)
+    edge = {**both, "x": field("edge", "quantitative"), "text": field("beyond", "nominal")}
+
+    def layer(mark: Chart, encoding: Chart, *filters: str) -> Chart:
+        steps = [{"filter": one} for one in (_IS_METRIC, *filters)]
+        return {"data": _ROWS, "transform": steps, "mark": mark, "encoding": encoding}
+
     layers = [
-        alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x="x:Q"),
-        within.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", color=colour),
-        within.mark_point(size=110, filled=True, opacity=1).encode(x="middle:Q", color=colour, shape=shape),
+        {
+            "data": {"values": [{"x": 0}]},
+            "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
+            "encoding": {"x": field("x", "quantitative")},
+        },
+        layer({"type": "rule", "strokeWidth": 2.5}, {**both, "x": x, "x2": {"field": "high"}}),
+        layer(
+            {"type": "point", "size": 110, "filled": True, "opacity": 1},
+            {**both, "x": field("middle", "quantitative"), "shape": shape},
+        ),
         *(
-            within.transform_filter(f"datum.beyond == '{mark}'")
-            .mark_text(fontSize=14, dx=dx)
-            .encode(x="edge:Q", text="beyond:N", color=colour)
+            layer({"type": "text", "fontSize": 14, "dx": dx}, edge, f"datum.beyond == '{mark}'")
             for mark, dx in (("«", -11), ("»", 11))
         ),
     ]
-    plot = alt.layer(*layers).properties(width=420, height=alt.Step(24))
-    words = within.mark_text(align="left", color=INK, fontSize=11)
-    bare = alt.Y("metric:N", sort=order, scale=alt.Scale(domain=order), axis=None)
-    texts = [
-        words.encode(x=alt.value(0), y=bare, text=f"{field}:N").properties(
-            width=width,
-            height=alt.Step(24),
-            title=alt.TitleParams(head, fontSize=11, fontWeight="normal", anchor="start"),
-        )
-        for field, width, head in (("change", 64, "difference"), ("interval", 120, "95 % interval"))
-    ]
-    chart = alt.hconcat(plot, *texts, spacing=10).configure_axis(gridColor=GRID)
-    return finished(chart, subject.stem, subject.title)
+    return {"width": 420, "height": {"step": 24}, "layer": layers}
+
+
+def _column(order: Sequence[str], name: str, width: int, heading: str) -> Chart:
+    """A column of words beside the intervals."""
+    y = field("metric", "nominal", sort=order, scale={"domain": order}, axis=None)
+    return {
+        "title": {"text": heading, "fontSize": 11, "fontWeight": "normal", "anchor": "start"},
+        "width": width,
+        "height": {"step": 24},
+        "data": _ROWS,
+        "transform": [{"filter": _IS_METRIC}],
+        "mark": {"type": "text", "align": "left", "color": INK, "fontSize": 11},
+        "encoding": {"x": {"value": 0}, "y": y, "text": field(name, "nominal")},
+    }

@@ -7,10 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from pawl.errors import InputError
-from pawl.report.charts import draw_pictures
+from pawl.report.charts import Drawing
 from pawl.report.comment import RESERVE_UNITS, render_comment
 from pawl.report.files import write_together
 from pawl.report.page import render_page
+from pawl.report.vega import Vega
 from pawl.schema import Comparison, Plan, Stages, Tracking
 
 _OURS = re.compile(r"(forest|curves|confusion|reliability|flips|classes)(-[a-z0-9]+)*\.(svg|png)")
@@ -32,13 +33,15 @@ def write_reports(
     earlier run that this one does not have are removed once the new files are in place. Returns the files written.
     Raises InputError where they cannot be written, with the earlier ones left as they were.
     """
-    drawn = draw_pictures(comparison) if pictures else []
     plots = folder / "plots"
     if plots.is_symlink():
         raise InputError(
             f"{plots} is a link, which pictures are not written through: remove it and run `pawl report` again."
         )
-    comment = render_comment(plan, stages, comparison, tracking, reserve_units=reserve_units)
+    with Vega() as vega:
+        drawing = Drawing(comparison, vega) if pictures else None
+        comment = render_comment(plan, stages, comparison, tracking, reserve_units=reserve_units)
+        drawn = drawing.pictures() if drawing else []
     contents = {
         folder / "report.md": comment.encode(),
         folder / "report.html": render_page(plan, stages, comparison, tracking, drawn).encode(),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pawl.report.escape import one_line
+from pawl.report.vega import Chart
 from pawl.schema import Comparison
 
 INK = "#7d8590"
@@ -44,29 +45,44 @@ def stem(kind: str, name: str, taken: Iterable[str]) -> str:
     return candidate
 
 
-def style(chart: Any) -> Any:
-    """The chart in the look of all of them."""
-    axis = {
+_CONFIG: Chart = {
+    "background": "transparent",
+    "font": FONT,
+    "padding": 8,
+    "view": {"stroke": None},
+    "axis": {
         "labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": GRID,
         "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 120,
-    }  # fmt: skip
-    return (
-        chart.configure(background="transparent", font=FONT, padding=8)
-        .configure_view(stroke=None)
-        .configure_axis(**axis)
-        .configure_title(color=INK, fontSize=13, anchor="start", frame="group", fontWeight=600, limit=320)
-        .configure_legend(
-            labelColor=INK, titleColor=INK, labelFontSize=12, symbolStrokeWidth=2.5, symbolSize=400, labelLimit=320
-        )
-    )
+    },
+    "title": {
+        "color": INK, "fontSize": 13, "anchor": "start", "frame": "group", "fontWeight": 600, "limit": 320,
+    },
+    "legend": {
+        "labelColor": INK, "titleColor": INK, "labelFontSize": 12, "symbolStrokeWidth": 2.5, "symbolSize": 400,
+        "labelLimit": 320,
+    },
+}  # fmt: skip
 
 
-def finished(chart: Any, name: str, title: str) -> Picture:
-    """The chart, drawn in both formats without a browser and without the network."""
-    import vl_convert
+def finished(chart: Chart) -> Chart:
+    """The chart in the look of all of them."""
+    return {**chart, "config": _CONFIG}
 
-    svg = vl_convert.vegalite_to_svg(style(chart).to_dict(validate=False), allowed_base_urls=[])
-    return Picture(name, title, svg, vl_convert.svg_to_png(svg, scale=2))
+
+def field(name: str, kind: Literal["nominal", "quantitative"], **more: Any) -> Chart:
+    """What a channel of a chart shows: a key of the rows, and how it is to be read."""
+    return {"field": name, "type": kind, **more}
+
+
+def side_colours(sides: Sequence[str], **legend: Any) -> Chart:
+    """The channel that gives each side its colour, with a legend above the chart."""
+    scale = {"domain": list(sides), "range": [BASE_COLOUR, HEAD_COLOUR]}
+    return field("side", "nominal", title=None, scale=scale, legend={"orient": "top", **legend})
+
+
+def side_dashes(sides: Sequence[str]) -> Chart:
+    """The channel that has base's lines dashed."""
+    return field("side", "nominal", title=None, scale={"domain": list(sides), "range": [[5, 3], [1, 0]]})
 
 
 def side_names(comparison: Comparison) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pawl.report.drawing import BETTER_COLOUR, FONT, GRID, INK, WORSE_COLOUR, Picture
+from pawl.report.drawing import BETTER_COLOUR, FONT, GRID, INK, WORSE_COLOUR
 from pawl.report.escape import one_line
 from pawl.report.numbers import show_count
 from pawl.report.subjects import Subject, drawable_thumbnail
@@ -51,10 +51,8 @@ def _block(title: str, colour: str, flips: Sequence[Flip], top: float) -> tuple[
     return made, top + (1 + (len(flips) - 1) // COLUMNS) * (_IMAGE + _CAPTION + 8)
 
 
-def draw_flips(comparison: Comparison, subject: Subject) -> Picture:
-    """The most confident of those that have a thumbnail: newly wrong ones, then newly right ones."""
-    import vl_convert
-
+def draw_flips(comparison: Comparison, subject: Subject) -> str:
+    """As SVG the most confident of those that have a thumbnail: newly wrong ones, then newly right ones."""
     flips = comparison.evidence[int(subject.key)].flips
     shown = [flip for flip in flips.shown if drawable_thumbnail(flip)] if flips else []
     broken = [flip for flip in shown if flip.kind == "broken"][:MOST_BROKEN]
@@ -63,8 +61,7 @@ def draw_flips(comparison: Comparison, subject: Subject) -> Picture:
     made, top = _block(f"Newly wrong: {len(broken)} of {show_count(counts[0])}", WORSE_COLOUR, broken, 0)
     more, top = _block(f"Newly right: {len(fixed)} of {show_count(counts[1])}", BETTER_COLOUR, fixed, top)
     width, height = COLUMNS * _CELL + 2 * _MARGIN, top + _MARGIN
-    svg = (
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:g}" viewBox="0 0 {width} {height:g}">'
         f"{''.join(made + more)}</svg>"
     )
-    return Picture(subject.stem, subject.title, svg, vl_convert.svg_to_png(svg, scale=2))

@@ -35,12 +35,9 @@ _OWN_ID = re.compile(r"""(?:\sid="|\bhref="#|url\(#)""")
 
 @cache
 def _template() -> jinja2.Template:
-    import jinja2
+    from pawl.report.compiled import page_template
 
-    loader = jinja2.FileSystemLoader(_TEMPLATES)
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template(
-        "report.html"
-    )
+    return page_template()
 
 
 def _digest(text: str) -> str:

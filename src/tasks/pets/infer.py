@@ -31,6 +31,6 @@ def load(paths: TaskPaths) -> Answer:
     preprocessing, score = load_scorer(paths.model, card, params.device, params.threads, params.batch_size)
 
     def read(file: Path) -> np.ndarray:
-        return square(read_image(file, "RGB"), preprocessing.image_size, preprocessing.fit)
+        return square(read_image(file, "RGB", preprocessing.image_size), preprocessing.image_size, preprocessing.fit)
 
     return answer_images(card.labels, read, lambda images: likeliest(card.labels, score(images)))

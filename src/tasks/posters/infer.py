@@ -32,7 +32,7 @@ def load(paths: TaskPaths) -> Answer:
     scorer = load_scorer(paths.model, card, params.batch_size, params.device, params.threads)
 
     def read(file: Path) -> np.ndarray:
-        return square(read_image(file, "RGB"), scorer.side, scorer.fit)
+        return square(read_image(file, "RGB", scorer.side), scorer.side, scorer.fit)
 
     def judge(images: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
         scores = scorer.score(images)

@@ -35,4 +35,4 @@ def load(paths: TaskPaths) -> Answer:
         scores = score(images)
         return scores.probabilities, [[card.labels[grade]] for grade in scores.grades]
 
-    return answer_images(card.labels, lambda file: frame(read_image(file, "RGB"), framing), judge)
+    return answer_images(card.labels, lambda file: frame(read_image(file, "RGB", framing.image_size), framing), judge)

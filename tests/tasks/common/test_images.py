@@ -94,7 +94,7 @@ def test_files_are_decoded_in_order_and_the_bad_ones_named(tmp_path):
     files[7].write_bytes(b"no image")
     scratch = tmp_path / "scratch" / "decoded.npy"
     found = decode_images(
-        files, lambda image: np.asarray(image), "RGB", root=tmp_path, scratch=scratch, label="prepare x"
+        files, lambda image: np.asarray(image), "RGB", side=60, root=tmp_path, scratch=scratch, label="prepare x"
     )
     good = [i for i in range(20) if i not in (3, 7)]
     assert list(found.kept) == good
@@ -112,7 +112,7 @@ def test_files_are_decoded_in_order_and_the_bad_ones_named(tmp_path):
 def test_no_usable_file_is_an_error(tmp_path, names):
     files = [tmp_path / name for name in names]
     with pytest.raises(TaskError, match=f"none of {len(names)} files is a usable image"):
-        decode_images(files, np.asarray, "RGB", root=tmp_path, scratch=tmp_path / "s.npy", label="prepare x")
+        decode_images(files, np.asarray, "RGB", side=60, root=tmp_path, scratch=tmp_path / "s.npy", label="prepare x")
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -139,6 +139,7 @@ def test_an_image_is_measured_as_it_came_and_as_it_is_prepared(tmp_path):
         [tmp_path / "missing.png", tmp_path / "a.png"],
         lambda image: square(image, 16, "crop"),
         "RGB",
+        side=16,
         root=tmp_path,
         scratch=tmp_path / "pixels.npy",
         label="test",
@@ -149,3 +150,45 @@ def test_an_image_is_measured_as_it_came_and_as_it_is_prepared(tmp_path):
         "mean_intensity": [pytest.approx(decoded.images[0].astype(float).mean())],
     }
     assert decoded.measures([])["width"] == []
+
+
+def photograph(folder: Path, width: int, height: int, **options: object) -> Path:
+    """A large JPEG file of soft colours."""
+    path = folder / "large.jpg"
+    coarse = Image.fromarray(NOISE[:4, :6]).resize((width, height), Image.Resampling.BICUBIC)
+    coarse.save(path, quality=90, **options)
+    return path
+
+
+@given(width=st.integers(200, 900), height=st.integers(200, 900), side=st.integers(16, 300))
+def test_a_large_photograph_is_decoded_no_smaller_than_is_sharp(tmp_path_factory, width, height, side):
+    path = photograph(tmp_path_factory.mktemp("large"), width, height)
+    whole, smaller = read_image(path, "RGB"), read_image(path, "RGB", side)
+    assert smaller.size == whole.size or min(smaller.size) >= 2 * side
+    assert min(smaller.size) <= 4 * side or whole.size[0] > 7 * smaller.size[0]
+    if min(whole.size) > side:
+        fine, quick = (square(image, side, "crop").astype(float) for image in (whole, smaller))
+        assert np.abs(fine - quick).mean() < 8, "of 255; another part of it is 30 and more away"
+
+
+def test_a_large_photograph_is_measured_as_its_file_has_it_and_as_its_camera_held_it(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photograph(tmp_path, 900, 600, exif=exif)
+    scratch = tmp_path / "pixels.npy"
+    decoded = decode_images(
+        [path],
+        lambda image: np.array(image.size, np.uint8),
+        "RGB",
+        side=32,
+        root=tmp_path,
+        scratch=scratch,
+        label="test",
+    )
+    assert (decoded.measured[0].width, decoded.measured[0].height) == (600, 900)
+    assert decoded.images[0].tolist() == [75, 113]  # An eighth of it, which is more than twice the side.
+
+
+def test_a_large_photograph_that_ends_too_soon_is_refused_as_well(tmp_path):
+    with pytest.raises(BadImageError, match="truncated"):
+        read_image(cut(photograph(tmp_path, 900, 600), 0.7), "RGB", 32)

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pawl.compare.statistics.columns import as_numpy
 from pawl.compare.statistics.predictions import Predictions, natural_order
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def pair_predictions(base: Predictions, head: Predictions) -> Pairing:
                 f"both have {shared:,}.",
                 "other ids",
             )
-        base = base.take(np.asarray(places))
+        base = base.take(as_numpy(places))
     count = len(head)
     if base.kind != head.kind:
         problem = f"Base's predictions are of the kind {base.kind}, head's of the kind {head.kind}."

@@ -24,6 +24,14 @@ Render = Callable[["Image"], "np.ndarray"]
 
 FORMATS = ("JPEG", "PNG")
 
+DECODED_PER_PIXEL = 2
+"""Pixels of a decoded image for each of the square that it is resized to, at least.
+
+With 1 it would be a third faster, and visibly less sharp: docs/performance.md has the figures.
+"""
+_ON_ITS_SIDE = range(5, 9)
+"""Orientations, as EXIF counts them, in which width and height change places."""
+
 _CHANNELS = {"1": "1 bit", "L": "1", "LA": "2", "P": "a palette", "RGB": "3", "RGBA": "4", "CMYK": "4 (CMYK)"}
 
 
@@ -63,20 +71,31 @@ class Decoded:
         }
 
 
-def read_image(path: Path, mode: Mode) -> Image:
+def read_image(path: Path, mode: Mode, side: int | None = None) -> Image:
     """The JPEG or PNG file at `path`, upright and wholly decoded. Raises BadImageError.
 
-    Nothing is converted between colour and grey, because a set in which both occur has been put together wrongly.
+    side: pixels that the image is to be resized to, where it is: a large JPEG file is decoded to a half, a quarter or an
+    eighth of its size, each side of it no less than DECODED_PER_PIXEL times that. Nothing is converted between colour
+    and grey, because a set in which both occur has been put together wrongly.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    return _read(path, mode, side)[0]
+
+
+def _read(path: Path, mode: Mode, side: int | None) -> tuple[Image, tuple[int, int]]:
+    """The image, and the width and height that it has in its file, upright."""
+    from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode != mode:
                 channels = _CHANNELS.get(image.mode, image.mode)
                 raise BadImageError(f"has channels of the kind {channels}, not {_CHANNELS[mode]}")
+            width, height = image.size
+            if side is not None:
+                image.draft(mode, (side * DECODED_PER_PIXEL, side * DECODED_PER_PIXEL))
             image.load()
-            return ImageOps.exif_transpose(image)
+            turned = image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
+            return ImageOps.exif_transpose(image), (height, width) if turned else (width, height)
     except FileNotFoundError:
         raise BadImageError("does not exist") from None
     except UnidentifiedImageError:
@@ -103,11 +122,11 @@ def square(image: Image, side: int, how: Literal["crop", "pad", "stretch"]) -> n
 
 
 def decode_images(
-    files: Sequence[Path], render: Render, mode: Mode, *, root: Path, scratch: Path, label: str
+    files: Sequence[Path], render: Render, mode: Mode, *, side: int, root: Path, scratch: Path, label: str
 ) -> Decoded:
     """Decode `files` on every core at once, and set aside those that cannot be.
 
-    render: from an image to an array of one shape for all, uint8. root: folder that what is set aside is named relative
+    render: from an image to an array of one shape for all, uint8. side: of that shape, pixels. root: folder that what is set aside is named relative
     to. scratch: file that takes the pixels, which the caller removes when it has sorted them into shards. label: what
     the progress is called. Raises TaskError where no file is usable.
     """
@@ -117,9 +136,9 @@ def decode_images(
 
         def decode(path: Path) -> tuple[np.ndarray, str, Measured] | str:
             try:
-                image = read_image(path, mode)
+                image, (width, height) = _read(path, mode, side)
                 pixels = render(image)
-                return pixels, file_digest(path), Measured(image.width, image.height, float(pixels.mean()))
+                return pixels, file_digest(path), Measured(width, height, float(pixels.mean()))
             except BadImageError as reason:
                 return str(reason)
 

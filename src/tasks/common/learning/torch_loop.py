@@ -98,7 +98,8 @@ class _TorchEngine:
         return HostBatch(inputs_tensor, targets_tensor, targets)
 
     def learn(self, batches: Sequence[HostBatch], sizes: Sequence[int], learning_rate: float | None) -> list[Judged]:
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         if learning_rate is not None:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate

@@ -38,7 +38,15 @@ def run(paths: TaskPaths, params: Params) -> None:
     with new_folder(paths.prepared) as folder:
         scratch = folder / "decoded.npy"
         files = [photograph.path for photograph in photographs]
-        decoded = decode_images(files, render, "RGB", root=paths.raw, scratch=scratch, label=f"prepare {paths.task}")
+        decoded = decode_images(
+            files,
+            render,
+            "RGB",
+            side=params.image_size,
+            root=paths.raw,
+            scratch=scratch,
+            label=f"prepare {paths.task}",
+        )
         usable = [photographs[index] for index in decoded.kept]
         set_aside += [*copies, *decoded.set_aside]
         check_share(set_aside, len(usable), params.max_rejected_share, str(paths.raw))

@@ -77,6 +77,7 @@ def run(paths: TaskPaths, params: Params) -> None:
             [paths.raw / poster.image for poster in listed],
             lambda image: square(image, params.image_size, params.fit),
             "RGB",
+            side=params.image_size,
             root=paths.raw,
             scratch=folder / "decoded.npy",
             label=f"prepare {paths.task}",

@@ -42,6 +42,7 @@ def run(paths: TaskPaths, params: Params) -> None:
             [photograph.file for photograph in found.photographs],
             partial(frame, framing=params.framing()),
             "RGB",
+            side=params.image_size,
             root=paths.raw,
             scratch=scratch,
             label=f"prepare {paths.task}",
