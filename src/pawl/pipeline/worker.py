@@ -151,6 +151,7 @@ class Worker:
     async def _make(self, look: Look) -> bool:
         """Run the stage; what it reads of other stages is in the workspace, where it runs here."""
         stage = look.stage
+        self.lock_file.tell_upstream(stage, self.looks)
         log = self.reports / "logs" / f"{_file_name(f'{self.title or self.side}-{stage_name(stage)}')}.log"
         end: Future[None] = Future()
         if look.stage_key:
