@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pawl.scaling.node import carry_out
 from pawl.scaling.source import source_of
@@ -37,6 +38,17 @@ def test_what_is_made_is_on_the_remote_and_never_made_again(tmp_path: Path) -> N
     # Nothing of it touches the repository that ordered it.
     assert git(root, "status", "--porcelain") == ""
     assert not (root / "dvc.lock").exists()
+
+
+def test_a_command_finds_all_it_follows_from_in_dvc_lock(tmp_path: Path) -> None:
+    show = 'print(open("dvc.lock").read())'
+    root = make_work(tmp_path / "work", CHAIN | {"c": stage("c", show, after=["b"])})
+    for name in "ab":
+        carried_out(order_for(root, name), root, tmp_path / "one")
+    # What `a` wrote is not needed on this machine.
+    _, lines = carried_out(order_for(root, "c"), root, tmp_path / "two")
+    found = yaml.safe_load("\n".join(lines))["stages"]
+    assert {name: found[name]["outs"][0]["path"] for name in found} == {"a": "a.txt", "b": "b.txt"}
 
 
 def test_what_an_earlier_run_could_not_send_is_sent(tmp_path: Path) -> None:
