@@ -28,7 +28,7 @@ services: $(VENV)/.installed-server ## Run an MLflow server with its database an
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Check format, lint, types and workflows.
