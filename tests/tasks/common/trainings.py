@@ -27,6 +27,8 @@ PLAIN = {
     "deterministic": True,
     "checkpoint_seconds": 1e9,
     "fast_dev_run": False,
+    "devices": 1,
+    "nodes": 1,
 }
 
 

@@ -33,6 +33,8 @@ TRAINER = {
     "deterministic": True,
     "checkpoint_seconds": 1e9,
     "fast_dev_run": False,
+    "devices": 1,
+    "nodes": 1,
 }
 
 

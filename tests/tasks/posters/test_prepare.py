@@ -54,7 +54,8 @@ def test_a_folder_in_the_real_layout_is_split_into_shards(real):
                 continue
             with Image.open(paths.raw / example.source) as image:
                 expected = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC, reducing_gap=3.0))
-            assert (pixels == expected).all()
+            # Large ones are not wholly decoded, which makes less of a difference than another filter would.
+            assert np.abs(pixels.astype(int) - expected).mean() < 2
             row = next(row for row in folder.rows if example.source == f"Images/{row[0]}.jpg")
             assert labels_of(example) == [g for g in ("Comedy", "Drama", "War") if g in row[1]]
     assert report["examples"] == 48

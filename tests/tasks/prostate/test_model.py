@@ -29,6 +29,8 @@ TRAINER = TrainerParams(
     deterministic=True,
     checkpoint_seconds=1e6,
     fast_dev_run=False,
+    devices=1,
+    nodes=1,
 )
 CHANNELS = [8, 16, 32]
 

@@ -48,9 +48,9 @@ class TrainerParams(StageParams):
     deterministic: bool
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     fast_dev_run: bool
-    devices: Annotated[int, Field(ge=1, le=1024)] = 1
+    devices: Annotated[int, Field(ge=1, le=1024)]
     """Graphics cards of a machine, or processes where it has none, that each compute their part of every batch."""
-    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    nodes: Annotated[int, Field(ge=1, le=1024)]
     """Machines, each with so many devices."""
 
     def epochs(self, epochs: int) -> int:
