@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ DECODED_PER_PIXEL = 2
 
 With 1 it would be a third faster, and visibly less sharp: docs/performance.md has the figures.
 """
+_AT_ONCE = 32
+"""Images that a thread decodes before it hands them over: Python lets one thread at a time do that."""
 _ON_ITS_SIDE = range(5, 9)
 """Orientations, as EXIF counts them, in which width and height change places."""
 
@@ -147,8 +150,10 @@ def decode_images(
         measured: list[Measured] = []
         set_aside: list[SetAside] = []
         pixels: np.ndarray | None = None
+        groups = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            for index, result in enumerate(pool.map(decode, files)):
+            results = itertools.chain.from_iterable(pool.map(lambda group: [decode(path) for path in group], groups))
+            for index, result in enumerate(results):
                 advance("")
                 if isinstance(result, str):
                     set_aside.append(SetAside(files[index].relative_to(root).as_posix(), result))
