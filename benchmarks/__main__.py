@@ -1,4 +1,4 @@
-"""`make bench`: the quick benchmarks, or those that are named; `all` is every one that has a ratio."""
+"""The quick benchmarks, or those that are named; `all`, which `make bench` runs, is every one that has a ratio."""
 
 from __future__ import annotations
 
