@@ -85,6 +85,19 @@ def test_a_wide_one_is_not_passed_by_narrow_ones() -> None:
     assert [who for _, who, _ in shares.grant()] == ["wide"]
 
 
+def test_the_most_urgent_is_served_first_and_equally_urgent_ones_in_their_order() -> None:
+    shares = Shares(1, ())
+    for name, urgency in (("runs", 0.0), ("first", 1.0), ("second", 1.0), ("most", 9.0), ("least", 0.5)):
+        shares.ask(Need(1, 0), name, urgency)
+        if name == "runs":
+            assert [who for _, who, _ in shares.grant()] == ["runs"]
+    served = []
+    for _ in range(4):
+        shares.give_back(Need(1, 0), ())
+        served += [who for _, who, _ in shares.grant()]
+    assert served == ["most", "first", "second", "least"]
+
+
 def test_the_pool_starts_what_waits_as_soon_as_there_is_room() -> None:
     pool = Pool(1, ("7",))
     first_may_end, seen = threading.Event(), list[str]()

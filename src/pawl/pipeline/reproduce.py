@@ -7,9 +7,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from pawl.pipeline.project import Project, stage_name
+from pawl.pipeline.provenance import origin_of
 from pawl.pipeline.records import in_pipeline_order
 from pawl.pipeline.shared import Shared
 from pawl.pipeline.turns import Work, result_of, take_turns
+from pawl.pipeline.urgency import longest_paths
 from pawl.pipeline.worker import Worker
 from pawl.schema import Plan, Rate, Stages
 
@@ -58,14 +60,14 @@ class _Order:
     """What waits for what: a stage for the planned stages above it, and base's for head's of the same name."""
 
     def __init__(self, head: Worker, base: Worker | None, plan: Plan) -> None:
-        actions = {stage.name: (stage.action, stage.base_action) for stage in plan.stages}
+        self.actions = {stage.name: (stage.action, stage.base_action) for stage in plan.stages}
         self.head = head
         self.base = base
-        self.of_head = [s for s in head.project.stages if actions[stage_name(s)][0] != "unchanged"]
+        self.of_head = [s for s in head.project.stages if self.actions[stage_name(s)][0] != "unchanged"]
         self.of_base = [
             stage
             for stage in (base.project.stages if base else ())
-            if actions.get(stage_name(stage), ("", ""))[1] in ("run", "restore")
+            if self.actions.get(stage_name(stage), ("", ""))[1] in ("run", "restore")
         ]
         self.rest: Future[None] = Future()
         """The end of head's unchanged stages, which is the end of head."""
@@ -75,17 +77,48 @@ class _Order:
             if worker is not None
             for stage in stages
         }
+        self.above = {worker.side: _all_upstream(worker.project) for worker in filter(None, (head, base))}
         head.shared.progress.expect(self.ends)
+        head.shared.urgency = self._urgency()
 
     def works(self) -> list[Work]:
         """The work for each stage, in an order in which one after the other could be done too."""
-        above = _all_upstream(self.head.project)
-        works = [self._of_head(stage, above[stage_name(stage)]) for stage in self.of_head]
+        head, base = self.head, self.base
+        works = [self._of_head(stage, self.above["head"][stage_name(stage)]) for stage in self._in_turn(head)]
         works.append(self._rest_of_head())
-        if self.base is not None:
-            above = _all_upstream(self.base.project)
-            works += [self._of_base(self.base, stage, above[stage_name(stage)]) for stage in self.of_base]
+        if base is not None:
+            works += [
+                self._of_base(base, stage, self.above["base"][stage_name(stage)]) for stage in self._in_turn(base)
+            ]
         return works
+
+    def _in_turn(self, worker: Worker) -> list[PipelineStage]:
+        """In the pipeline's order where one runs at a time, else the most urgent first."""
+        stages = self.of_head if worker is self.head else self.of_base
+        if worker.shared.at_once == 1:
+            return stages
+        return sorted(stages, key=lambda stage: -worker.shared.urgency[worker.label(stage)])
+
+    def _urgency(self) -> dict[str, float]:
+        """By how long each stage took when base's result was made, or the result that is made again."""
+        known = self.base or self.head
+        seconds: dict[str, float | None] = {}
+        waits_for: dict[str, list[str]] = {}
+        for worker, stages in ((self.head, self.of_head), (self.base, self.of_base)):
+            if worker is None:
+                continue
+            for stage in stages:
+                name, label = stage_name(stage), worker.label(stage)
+                seconds[label] = self._seconds(known, name) if self.actions[name][worker is self.base] == "run" else 0.0
+                waits_for[label] = [worker.label(other) for other in self.above[worker.side][name]]
+                if worker is self.base:
+                    waits_for[label].append(f"head: {name}")
+        return longest_paths(seconds, waits_for)
+
+    def _seconds(self, known: Worker, name: str) -> float | None:
+        look = known.looks.get(name)
+        origin = origin_of(known.project, look.receipt) if look else None
+        return origin.usage.seconds if origin else None
 
     async def _of_head(self, stage: PipelineStage, above: list[PipelineStage]) -> None:
         await self._ended(self.head, above)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from bisect import insort
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -48,20 +49,20 @@ def need_of(wanted: Resources, jobs: int, gpus: int) -> tuple[Need, str]:
 class Shares:
     """Who may have what now; knows nothing of threads.
 
-    Requests are served in their order, but one for which something is still lacking only holds back those behind it
-    that want some of the same: so nothing idles for it that it has no use for yet, and since every request has at least
-    one core, those that pass it can never use up what it waits for for ever.
+    The most urgent requests are served first, equally urgent ones in their order, but one for which something is still
+    lacking only holds back those behind it that want some of the same: so nothing idles for it that it has no use for
+    yet, and since every request has at least one core, those that pass it can never use up what it waits for for ever.
     """
 
     def __init__(self, cpus: int, gpus: Gpus) -> None:
         self._gpus = gpus
         self._free_cpus = cpus
         self._free_gpus = list(gpus)
-        self._waiting: list[tuple[Need, Any]] = []
+        self._waiting: list[tuple[Need, Any, float]] = []
 
-    def ask(self, need: Need, who: Any) -> None:
-        """Put a request at the end of the line; it must be for at least one core, and for no more than there is."""
-        self._waiting.append((need, who))
+    def ask(self, need: Need, who: Any, urgency: float = 0.0) -> None:
+        """Put a request behind all that are as urgent; it must be for at least one core, and no more than there is."""
+        insort(self._waiting, (need, who, urgency), key=lambda request: -request[2])
 
     def give_back(self, need: Need, gpus: Gpus) -> None:
         """Return what `grant` gave."""
@@ -72,12 +73,12 @@ class Shares:
         """The requests that are served now, each with the GPUs it has; they are no longer in the line."""
         granted, waiting = [], []
         cpus_kept = gpus_kept = False
-        for need, who in self._waiting:
+        for need, who, urgency in self._waiting:
             no_cpus = need.cpus > self._free_cpus
             no_gpus = need.gpus > len(self._free_gpus)
             if no_cpus or no_gpus or cpus_kept or (gpus_kept and need.gpus):
                 cpus_kept, gpus_kept = cpus_kept or no_cpus, gpus_kept or no_gpus
-                waiting.append((need, who))
+                waiting.append((need, who, urgency))
                 continue
             given = tuple(self._free_gpus[: need.gpus])
             self._free_gpus = self._free_gpus[need.gpus :]
@@ -107,11 +108,11 @@ class Pool:
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
 
-    def submit(self, need: Need, function: Callable[[Gpus], _T]) -> Future[_T]:
+    def submit(self, need: Need, function: Callable[[Gpus], _T], urgency: float = 0.0) -> Future[_T]:
         """The result to come of `function(gpus)`, which is given the GPUs that are its own while it runs."""
         future: Future[_T] = Future()
         with self._lock:
-            self._shares.ask(need, _Job(function, future))
+            self._shares.ask(need, _Job(function, future), urgency)
             self._start()
         return future
 

@@ -41,6 +41,8 @@ class Shared:
     """Stage key -> the end of the command that is making its result."""
     told: set[str] = field(default_factory=set)
     """Stages of which it was said that they are given less than they want."""
+    urgency: dict[str, float] = field(default_factory=dict)
+    """Label of a stage -> seconds of the longest chain of stages that begins with it, as far as seconds are known."""
     live: Live | None = None
     """Where stages are followed for MLflow while they run."""
     fleet: Fleet | None = None

@@ -209,7 +209,7 @@ class Worker:
         with repo.lock:
             stage.remove_outs(ignore_remove=False, force=False)
         try:
-            ran = await result_of(pool.submit(need, run))
+            ran = await result_of(pool.submit(need, run, self.shared.urgency.get(label, 0.0)))
         except BaseException:
             pool.stop()
             with repo.lock:

@@ -67,7 +67,7 @@ class RemoteWorker(Worker):
                 progress.end(label)
 
         try:
-            made = await result_of(fleet.pool.submit(Need(1, 0), make))
+            made = await result_of(fleet.pool.submit(Need(1, 0), make, self.shared.urgency.get(label, 0.0)))
         except BaseException:
             fleet.pool.stop()
             raise
