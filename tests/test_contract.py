@@ -99,7 +99,6 @@ print(sorted({name.split(".")[0] for name in sys.modules}))
         "torch",
         "tensorflow",
         "pandas",
-        "altair",
         "jinja2",
         "networkx",
         "github",
