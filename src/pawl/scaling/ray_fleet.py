@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from pawl.scaling.orders import Answer, Made, Order
 from pawl.scaling.source import Source
 from pawl.waiting import patience_seconds, within
 
+_LOOPBACK = ("127.0.0.1", "localhost")
 _TRIES = 3
 _POLL_SECONDS = 0.5
 _WAITING_SECONDS = 30.0
@@ -37,14 +39,16 @@ _INSTALL = "Ray is not installed: pip install 'pawl[ray]', or -r requirements-cl
 @contextmanager
 def ray_fleet(address: str | None, at_once: int) -> Iterator[Fleet]:
     """The cluster at `address`, else at RAY_ADDRESS, connected while the block runs."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        raise InputError("no cluster is named: give --address HOST:PORT, or set RAY_ADDRESS.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if _is_kept_to_loopback(address):
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray reads it when it is imported
     try:
         import ray
     except ImportError:
         raise InputError(_INSTALL) from None
-    address = address or os.environ.get("RAY_ADDRESS")
-    if not address:
-        raise InputError("no cluster is named: give --address HOST:PORT, or set RAY_ADDRESS.")
     try:
         within(patience_seconds(), lambda: _connect(ray, address))
     except Exception as error:
@@ -62,11 +66,28 @@ def ray_fleet(address: str | None, at_once: int) -> Iterator[Fleet]:
             ray.shutdown()
 
 
+def _is_kept_to_loopback(address: str) -> bool:
+    """Whether the cluster is on this machine and nobody else can reach it.
+
+    Ray takes the machine's own address for 127.0.0.1 otherwise, and would wait there in vain.
+    """
+    host, _, port = address.rpartition(":")
+    if host not in _LOOPBACK or not port.isdecimal():
+        return False
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nothing_is_sent:
+            nothing_is_sent.connect(("8.8.8.8", 80))
+            own = nothing_is_sent.getsockname()[0]
+        socket.create_connection((own, int(port)), timeout=_POLL_SECONDS).close()
+    except (OSError, OverflowError):
+        return True
+    return False
+
+
 def _connect(ray: Any, address: str) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     # A driver looks for its own node at the address by which this machine is known elsewhere, and waits for it.
-    host = address.rpartition(":")[0]
-    here = {"_node_ip_address": "127.0.0.1"} if host in ("127.0.0.1", "localhost") else {}
+    here = {"_node_ip_address": "127.0.0.1"} if address.rpartition(":")[0] in _LOOPBACK else {}
     ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False, **here)
 
 
