@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def prepare(files: Sequence[Path], shards: Path) -> None:
     with contextlib.redirect_stderr(io.StringIO()):
         decoded = decode_images(
             files,
-            lambda image: square(image, TRAIN_SIDE, "crop"),
+            partial(square, side=TRAIN_SIDE, how="crop"),
             "RGB",
             side=TRAIN_SIDE,
             root=files[0].parent,

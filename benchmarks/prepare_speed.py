@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SIZES = {256: 2_000, 1_024: 200}
 """Side of the square JPEG files, in pixels -> how many of them."""
+TIMES_OVER = 5
+"""The files are also prepared this often in one go: what starting processes costs is then as little as of real sets."""
 TRIED = 100
 SIDES = (50, 64, 100, 130, 200)
 """Pixels of the squares that photographs are made for a comparison of sharpness."""
@@ -42,17 +44,19 @@ def rows(scratch: Path, *, quick: bool = False) -> list[Row]:
         print(f"benchmark: writing {count} JPEG images of {side} x {side}", flush=True)
         files = write_jpegs(scratch / f"files-{side}", count, side)
         shards = scratch / f"shards-{side}"
-        for name, aim in {_fastest(list(DECODERS), files): "", _fastest(sharp, files): "at least 0.8"}.items():
+        fastest, as_sharp = _fastest(list(DECODERS), files), _fastest(sharp, files)
+        wanted = [(files, as_sharp, "at least 0.8"), (files * TIMES_OVER, as_sharp, "at least 0.8")]
+        for these, name, aim in wanted if fastest == as_sharp else [(files, fastest, ""), *wanted]:
             pair = in_turn(
-                lambda files=files, shards=shards: spent(lambda: prepare(files, shards)),
-                lambda files=files, decode=DECODERS[name]: spent(lambda: [decode(file, TRAIN_SIDE) for file in files]),
+                lambda these=these, shards=shards: spent(lambda: prepare(these, shards)),
+                lambda these=these, decode=DECODERS[name]: spent(lambda: [decode(file, TRAIN_SIDE) for file in these]),
                 runs=2 if quick else 5,
             )
             # As if all cores decoded at the speed of one, which the loop of one thread is timed for.
             peer = Pair(pair.ours, tuple(seconds / cores for seconds in pair.theirs))
-            what = f"prepare, {side} x {side} to {TRAIN_SIDE} x {TRAIN_SIDE}"
+            what = f"prepare, {len(these):,} of {side} x {side} to {TRAIN_SIDE} x {TRAIN_SIDE}"
             beside = f"{cores} cores times one core's {name}, {sharpness_db[name]:.1f} dB"
-            table.append(peer.rate_row(what, count, "images", beside, aim, digits=2))
+            table.append(peer.rate_row(what, len(these), "images", beside, aim, digits=2))
     return table
 
 

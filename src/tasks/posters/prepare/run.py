@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -75,7 +76,7 @@ def run(paths: TaskPaths, params: Params) -> None:
     with new_folder(paths.prepared) as folder:
         decoded = decode_images(
             [paths.raw / poster.image for poster in listed],
-            lambda image: square(image, params.image_size, params.fit),
+            partial(square, side=params.image_size, how=params.fit),
             "RGB",
             side=params.image_size,
             root=paths.raw,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasks.common.data.images import BadImageError, square
+from tasks.common.data.image_file import BadImageError, square
 from tasks.common.stage.errors import TaskError
 from tasks.common.stage.params import StageParams
 
