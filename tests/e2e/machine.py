@@ -16,13 +16,19 @@ def environment_digest(requirements: Path) -> str:
     return name
 
 
-def environments(machine: Path) -> Path:
-    """Kept environments as the set-up action leaves them; both are the one that runs this test."""
+def environments(machine: Path, programs: Path | None = None) -> Path:
+    """Kept environments as the set-up action leaves them; all are the one that runs this test.
+
+    `programs` are what is in their `bin`, where it is not that one's.
+    """
     folder = machine / "environments"
     folder.mkdir(parents=True, exist_ok=True)
     for requirements in ("requirements.txt", "requirements-report.txt", "requirements-plan.txt"):
         kept = folder / environment_digest(SOURCE / requirements)
-        if not kept.exists():
+        if not kept.exists() and programs:
+            kept.mkdir()
+            (kept / "bin").symlink_to(programs)
+        elif not kept.exists():
             kept.symlink_to(BIN.parent)
         kept.with_name(f"{kept.name}.complete").touch()
     # CML cannot be had here: a folder without it is what pawl meets where npm could not install it.

@@ -88,7 +88,7 @@ ALL = Counter([("prepare.py", "head"), *HEADS, *((stage, "base") for stage, _ in
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, github: FakeGitHub, bucket_url: str) -> World:
+def fleet(tmp_path: Path, github: FakeGitHub, bucket_url: str, programs: Path) -> World:
     """A repository with two tasks of which nothing is known yet, and as many runners as there are jobs."""
     template, runners = tmp_path / "template", tmp_path / "runners"
     runners.mkdir()
@@ -104,7 +104,7 @@ def fleet(tmp_path: Path, github: FakeGitHub, bucket_url: str) -> World:
     )
     # The bucket is all scenarios': data of its own make results of its own.
     make_repository(template, PIPELINE | {"data.txt": tmp_path.name}, config=CONFIG)
-    world = make_world(tmp_path / "world", github, bucket_url, template)
+    world = make_world(tmp_path / "world", github, bucket_url, template, programs)
     world.pull_requests_remote = f"gs://{BUCKET}/{tmp_path.name}"
     world.variables = {"PAWL_FAN_OUT": "true"}
     return world

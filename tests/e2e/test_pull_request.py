@@ -76,7 +76,8 @@ FAILED = """\
 """
 
 
-def test_an_improvement_is_commented_once_and_trained_once(world: World) -> None:
+def test_an_improvement_is_commented_once_and_trained_once(cold_world: World) -> None:
+    world = cold_world
     event = world.open_pull_request(7, "faster", {"params.yaml": RATE.format("2.0")}, "Raise the rate")
     first = world.run("pull_request", event, "runner-1")
 

@@ -102,6 +102,8 @@ class World:
     """Where pull requests keep their results; empty: on the runner."""
     variables: dict[str, str] = field(default_factory=dict)
     """What else is set in the repository's settings."""
+    programs: Path | None = None
+    """Where `python` is, for pawl and what it starts; None: where it is for this test."""
 
     @property
     def work(self) -> Path:
@@ -157,7 +159,7 @@ class World:
             "DVC_GLOBAL_CONFIG_DIR": str(dvc_settings(machine, self.bucket_url)),
             "DVC_SITE_CACHE_DIR": str(machine / "dvc-site"),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-            "PAWL_ENVIRONMENTS": str(environments(machine)),
+            "PAWL_ENVIRONMENTS": str(environments(machine, self.programs)),
             "PAWL_E2E_ORIGIN": str(self.origin),
             "PAWL_E2E_ARTIFACTS": str(machine / "artifacts"),
             "PAWL_E2E_LOGINS": str(self.logins),
@@ -252,7 +254,7 @@ class World:
         env = {**os.environ, **self.environment(self.folder / "maintainer"), "PYTHONPATH": str(self.work / "src")}
         env["STAGE_RECORD"] = os.devnull
         for command in (["pawl", "plan", "--base=HEAD", "--all"], ["pawl", "reproduce"], ["pawl", "push"]):
-            self._call([sys.executable, "-m", *command], env)
+            self._call([str(self.programs / "python") if self.programs else sys.executable, "-m", *command], env)
         git(self.work, "checkout", "--quiet", "--force", "--detach", checked_out)
         git(self.work, "clean", "--quiet", "-ffdx")
 
@@ -267,10 +269,12 @@ class World:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
-def make_world(folder: Path, github: FakeGitHub, bucket_url: str, template: Path | None = None) -> World:
+def make_world(
+    folder: Path, github: FakeGitHub, bucket_url: str, template: Path | None = None, programs: Path | None = None
+) -> World:
     """A world whose main is that of `template` (a `work` folder), else a new small one; main is on GitHub."""
     folder.mkdir(parents=True, exist_ok=True)
-    world = World(folder, github, bucket_url)
+    world = World(folder, github, bucket_url, programs=programs)
     if template is None:
         make_main(world.work)
     else:

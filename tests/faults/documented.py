@@ -46,11 +46,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for heading, (service, patience) in SERVICES.items():
             place = Path(folder, service)
-            with open_site(place, patience_seconds=patience, with_mlflow=service == "mlflow") as site:
+            with open_site(place, patience_seconds=patience, with_mlflow=service == "mlflow", warm=True) as site:
                 played = matrix.play_all(site, cells.cells(service))
             broken += [error for error in played.values() if isinstance(error, AssertionError)]
             text = _with_table(text, heading, cells.table({cell: str(said) for cell, said in played.items()}))
-        with open_site(Path(folder, "kill"), patience_seconds=60) as site:
+        with open_site(Path(folder, "kill"), patience_seconds=60, warm=True) as site:
             killed = kill.play_moments(site)
         broken += [error for error in killed.values() if isinstance(error, AssertionError)]
         text = _with_table(text, "Killed", kill.table({moment: str(said) for moment, said in killed.items()}))

@@ -22,7 +22,7 @@ from typing import Any
 from tests.faults.matrix import AT_ONCE, Matrix
 from tests.faults.proxy import Fault
 from tests.faults.site import Site, Visit
-from tests.faults.workflow import Run
+from tests.faults.workflow import BIN, Run
 
 WAIT_SECONDS = 60
 MEASURED = re.compile(r"seconds|bytes|_wh$|utili[sz]ation|_at$|made_by|origin|saved")
@@ -123,7 +123,7 @@ def play_moment(matrix: Matrix, moment: Moment) -> str:
     """Kill, run the job again on the same runner, and compare with the run that nothing happened to."""
     visit = matrix.site.visit(re.sub(r"\W+", "-", f"kill-{moment.step}-{moment.title}"))
     first = begin(matrix, visit, moment.job)
-    first.before = killer(visit, moment)
+    first.before = killer(visit, moment, first)
     first.run(moment.job)
     killed = first.steps[moment.job, moment.step]
     assert killed.code == 137, f"{moment.step}, {moment.title}: it was not killed\n{first.log()}"
@@ -162,8 +162,11 @@ def begin(matrix: Matrix, visit: Visit, job: str) -> Run:
     return run
 
 
-def killer(visit: Visit, moment: Moment) -> Callable[[str, str, subprocess.Popen[str] | None], None]:
-    """What ends the step's processes at its moment, all of them at once, with no chance to tidy up."""
+def killer(visit: Visit, moment: Moment, run: Run) -> Callable[[str, str, subprocess.Popen[str] | None], None]:
+    """What ends the step's processes at its moment, all of them at once, with no chance to tidy up.
+
+    Of that step they are as anybody has them, all in one group.
+    """
 
     def wait_and_kill(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -176,7 +179,9 @@ def killer(visit: Visit, moment: Moment) -> Callable[[str, str, subprocess.Popen
             visit.proxies[moment.service].fault = None
 
     def before(job: str, step: str, process: subprocess.Popen[str] | None) -> None:
-        if (job, step) != (moment.job, moment.step):
+        is_it = (job, step) == (moment.job, moment.step)
+        run.programs = BIN if is_it else visit.site.programs
+        if not is_it:
             return
         if process is None and moment.service:
             assert moment.fault

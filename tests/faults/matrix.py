@@ -67,6 +67,8 @@ class Matrix:
             words = _PLAYS[place.service, place.job](self, cell, visit, run)
         except Exception as error:
             raise AssertionError(f"{place.title}, {cell.row}: {error!r}\n{run.jobs}\n{run.log()}") from error
+        finally:
+            visit.services.close()
         assert proxy.struck or cell.kind == "refuse", f"{place.title}, {cell.row}: no request met the fault"
         ran = run.steps[place.job, place.step]
         assert ran.seconds < MOST_SECONDS, f"{place.title}, {cell.row}: {ran.seconds:.0f} s"

@@ -22,7 +22,8 @@ from tests.e2e.world import REPOSITORY, SLUG, World, make_world
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github_state import Comment
 from tests.faults.proxy import FaultProxy
-from tests.faults.workflow import Run
+from tests.faults.warm import warm_programs
+from tests.faults.workflow import BIN, Run
 from tests.support.repositories import git
 
 NUMBER = 7
@@ -42,18 +43,21 @@ class Site:
     """GitHub's merge of the pull request with main, which a run measures."""
     patience_seconds: int
     stack: ExitStack
+    programs: Path = BIN
+    """Where `pawl` is."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def visit(self, name: str, *, dispatched: bool = False) -> Visit:
         """A pull request that no run has looked at yet."""
-        github = self.stack.enter_context(FakeGitHub())
+        stack = self.stack.enter_context(ExitStack())
+        github = stack.enter_context(FakeGitHub())
         shared, own = self.world.github.state, github.state
         own.tokens, own.pulls, own.contents = shared.tokens, shared.pulls, copy.deepcopy(shared.contents)
         addresses = {"github": github.url, "bucket": self.bucket_url}
         if self.mlflow_url:
             addresses["mlflow"] = self.mlflow_url
-        proxies = {name: self.stack.enter_context(FaultProxy(url)) for name, url in addresses.items()}
-        return Visit(self, self.folder / "runs" / f"{next(self.numbers)}-{name}", github, proxies, dispatched)
+        proxies = {name: stack.enter_context(FaultProxy(url)) for name, url in addresses.items()}
+        return Visit(self, self.folder / "runs" / f"{next(self.numbers)}-{name}", github, proxies, stack, dispatched)
 
 
 @dataclass
@@ -64,6 +68,8 @@ class Visit:
     folder: Path
     github: FakeGitHub
     proxies: dict[str, FaultProxy]
+    services: ExitStack
+    """What ends GitHub and the proxies, where that is not to wait for the end of the site."""
     dispatched: bool = False
     attempts: int = 0
 
@@ -102,7 +108,9 @@ class Visit:
             "LANG": "C.UTF-8",
         }
         uri = self.proxies["mlflow"].url if "mlflow" in self.proxies else f"sqlite:///{self.machine / 'mlflow.db'}"
-        return Run(self.site.world.origin, folder, self.machine, environment, {"MLFLOW_TRACKING_URI": uri})
+        return Run(
+            self.site.world.origin, folder, self.machine, environment, {"MLFLOW_TRACKING_URI": uri}, self.site.programs
+        )
 
     def comments(self) -> list[Comment]:
         """The comments on the pull request."""
@@ -114,19 +122,23 @@ class Visit:
 
 
 @contextmanager
-def open_site(folder: Path, *, patience_seconds: int, with_mlflow: bool = False) -> Iterator[Site]:
-    """A site in which main's results are in the bucket, and a pull request makes them better."""
+def open_site(folder: Path, *, patience_seconds: int, with_mlflow: bool = False, warm: bool = False) -> Iterator[Site]:
+    """A site in which main's results are in the bucket, and a pull request makes them better.
+
+    `warm`: `pawl` has its imports behind it; `tests.faults.warm` says how.
+    """
     with ExitStack() as stack:
         mlflow_url = stack.enter_context(serve_mlflow(folder / "mlflow")) if with_mlflow else None
         github = stack.enter_context(FakeGitHub())
         bucket_url = stack.enter_context(serve_bucket(folder / "bucket"))
-        world = make_world(folder / "world", github, bucket_url)
+        programs = stack.enter_context(warm_programs(folder / "programs", ours=True)) if warm else None
+        world = make_world(folder / "world", github, bucket_url, programs=programs)
         world.push_results("main")
         event = world.open_pull_request(
             NUMBER, "faster", {"params.yaml": "train:\n  # Step size.\n  rate: 2.0\n"}, "Raise the rate"
         )
         merge = git(world.work, "rev-parse", "HEAD")
-        yield Site(folder, world, bucket_url, mlflow_url, event, merge, patience_seconds, stack)
+        yield Site(folder, world, bucket_url, mlflow_url, event, merge, patience_seconds, stack, programs or BIN)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ CELLS = cells("bucket")
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Cell, str | AssertionError]:
-    with open_site(tmp_path_factory.mktemp("bucket"), patience_seconds=12) as site:
+    with open_site(tmp_path_factory.mktemp("bucket"), patience_seconds=12, warm=True) as site:
         return play_all(site, CELLS)
 
 

@@ -14,7 +14,7 @@ CELLS = cells("github")
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Cell, str | AssertionError]:
-    with open_site(tmp_path_factory.mktemp("github"), patience_seconds=6) as site:
+    with open_site(tmp_path_factory.mktemp("github"), patience_seconds=6, warm=True) as site:
         return play_all(site, CELLS)
 
 

@@ -11,7 +11,7 @@ from tests.faults.site import open_site
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Moment, str | AssertionError]:
-    with open_site(tmp_path_factory.mktemp("kill"), patience_seconds=60) as site:
+    with open_site(tmp_path_factory.mktemp("kill"), patience_seconds=60, warm=True) as site:
         return play_moments(site)
 
 

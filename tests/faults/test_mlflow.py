@@ -14,7 +14,7 @@ CELLS = cells("mlflow")
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Cell, str | AssertionError]:
-    with open_site(tmp_path_factory.mktemp("mlflow"), patience_seconds=90, with_mlflow=True) as site:
+    with open_site(tmp_path_factory.mktemp("mlflow"), patience_seconds=90, with_mlflow=True, warm=True) as site:
         return play_all(site, CELLS)
 
 

@@ -50,6 +50,8 @@ class Run:
     """Of every step: GitHub's variables, and a maintainer's."""
     variables: Mapping[str, str]
     """`vars` of the repository."""
+    programs: Path = BIN
+    """Where `pawl` is."""
     steps: dict[tuple[str, str], Ran] = field(default_factory=dict)
     """(job, step's name) -> its end; skipped ones are not there."""
     jobs: dict[str, str] = field(default_factory=dict)
@@ -158,19 +160,19 @@ class Run:
                     shutil.copy(found, target)
 
     def _command(self, job: str, step: Mapping[str, Any], context: dict[str, str]) -> int:
+        self.before(job, step["name"], None)
         own = {**WORKFLOW["jobs"][job].get("env", {}), **step.get("env", {})}
         output = self.temporary(job) / f"output-{len(self.steps)}"
         output.touch()
         env = {
             **self.environment,
-            "PATH": os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"]),
+            "PATH": os.pathsep.join([str(self.programs), str(BIN), "/usr/local/bin", "/usr/bin", "/bin"]),
             "HOME": str(self.machine),
             "RUNNER_TEMP": str(self.temporary(job)),
             "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
             **{name: self._value(str(value), job, context) for name, value in own.items()},
         }
-        self.before(job, step["name"], None)
         started = time.monotonic()
         process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],

@@ -35,7 +35,10 @@ CONFIGURATIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
         "retinopathy",
         {"fetch.images": 90, "fetch.image_height": 64, "prepare.image_size": 32, "train.epochs": 2},
     ),
-    "prostate": ("prostate", {"fetch.patients": 6, "prepare.side_pixels": 32, "train.epochs": 1}),
+    "prostate": (
+        "prostate",
+        {"fetch.patients": 6, "prepare.side_pixels": 32, "train.channels": [4, 8], "train.epochs": 1},
+    ),
     "posters": (
         "posters",
         {

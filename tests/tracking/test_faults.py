@@ -1,12 +1,12 @@
-"""A server that is down, slow, broken or lying gets every point once all the same; counted on a real one."""
+"""A server that is down, slow, broken or lying gets every point once all the same; counted on a real one.
+
+One that is killed under twenty runs is in `tests.server.test_faults`, with its database and its store.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -196,34 +196,3 @@ def test_two_deliverers_at_once(server: Server, tmp_path: Path) -> None:
     cursor_of(tmp_path / "spool", server.url).path.unlink()
     assert deliver([tmp_path / "spool"], server.url)
     check(server.url, "twice")
-
-
-def test_twenty_runs_while_the_server_is_killed_and_started_again(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A minute or two: the server starts twice, and 20,000 points are counted."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    names = [f"many-{n}" for n in range(20)]
-    for name in names:
-        write_spool(tmp_path / name, name)
-    results: dict[str, bool] = {}
-
-    def work(name: str) -> None:
-        results[name] = deliver([tmp_path / name], server.url)
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in names]
-    for thread in threads:
-        thread.start()
-    while not any(cursor_of(tmp_path / name, server.url).value.offset for name in names):
-        time.sleep(0.05)
-    server.end(signal.SIGKILL)
-    done = [name for name in names if results.get(name)]
-    assert len(done) < len(names), "too quick to be killed in the middle"
-    server.start()
-    for thread in threads:
-        thread.join()
-    assert results == dict.fromkeys(names, True), os.linesep.join(
-        cursor_of(tmp_path / name, server.url).value.reason for name in names
-    )
-    for name in names:
-        check(server.url, name)

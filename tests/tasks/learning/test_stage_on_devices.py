@@ -105,8 +105,7 @@ def test_digits_on_two_devices_is_digits_on_one(trained, framework):
     for name, values in one.items():
         assert len(values) == 3
         np.testing.assert_allclose(two[name], values, rtol=1e-4, atol=2e-3 if "accuracy" in name else 0, err_msg=name)
-    for root in roots.values():
-        run(root, "evaluate", "digits")
+    run_stages([("evaluate", "digits", root) for root in roots.values()])
     scores, others = (scores_of(root) for root in roots.values())
     np.testing.assert_allclose(others, scores, atol=1e-4)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import REPOSITORY, change_params, run_stages
+from tests.tasks.made_once import made_once
 
 TINY = {
     "fetch.patients": 6,
@@ -22,25 +23,24 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def outlined(tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
-    """All stages with the parameters of the repository: about 70 s of one core, nearly all of it the training."""
-    root = tmp_path_factory.mktemp("outlined")
-    shutil.copy(REPOSITORY / "params.yaml", root)
-    change_params(root, {"tasks": ["prostate"]})
-    run_stages([(stage, "prostate", root) for stage in ("fetch", "prepare", "train", "evaluate")])
-    return TaskPaths(root, "prostate")
-
-
-@pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
     """The builtin patients, prepared: about 6 s, because they are drawn."""
     from tasks.common.stage.run import run_stage
 
-    root = tmp_path_factory.mktemp("sample")
-    shutil.copy(REPOSITORY / "params.yaml", root)
-    change_params(root, {"tasks": ["prostate"]})
-    run_stage("fetch", "prostate", root)
-    run_stage("prepare", "prostate", root)
+    def draw(root: Path) -> None:
+        shutil.copy(REPOSITORY / "params.yaml", root)
+        change_params(root, {"tasks": ["prostate"]})
+        run_stage("fetch", "prostate", root)
+        run_stage("prepare", "prostate", root)
+
+    return TaskPaths(made_once(tmp_path_factory, "prostate-sample", draw), "prostate")
+
+
+@pytest.fixture(scope="session")
+def outlined(sample: TaskPaths, tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
+    """The builtin patients with the parameters of the repository: about 70 s of one core, nearly all the training."""
+    root = Path(shutil.copytree(sample.root, tmp_path_factory.mktemp("outlined") / "root"))
+    run_stages([("train", "prostate", root), ("evaluate", "prostate", root)])
     return TaskPaths(root, "prostate")
 
 

@@ -117,17 +117,18 @@ def eight_discs() -> tuple[np.ndarray, np.ndarray]:
 def learn(architecture: str, loss: str, folder, steps: int, focus: float = 4 / 3) -> list[dict[str, float]]:
     import_keras().utils.set_random_seed(0)
     images, masks = eight_discs()
-    batches = Batches(images, masks, 8)
+    # Few epochs, because each ends with a validation and a checkpoint.
+    eight_times = Batches(np.concatenate([images] * 8), np.concatenate([masks] * 8), 8)
     model = build(architecture, 32, [8, 16])
     history: list[dict[str, float]] = []
     fit_keras(
         model,
         import_keras().optimizers.Adam(0.02),
-        batches,
-        batches,
+        eight_times,
+        Batches(images, masks, 8),
         loss=loss_function(loss, 0.7, focus),
         measure=overlap_measure(),
-        epochs=steps,
+        epochs=steps // 8,
         trainer=TRAINER,
         log_epoch=history.append,
         checkpoints=PhaseCheckpoints(folder, "test"),

@@ -11,6 +11,7 @@ import pytest
 
 from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import REPOSITORY, change_params, run_stages
+from tests.tasks.made_once import made_once
 
 TINY = {
     "fetch.images": 120,
@@ -23,12 +24,22 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
+    """The whole sample, as the stage fetch draws it with the parameters of the repository: about 5 s."""
+
+    def draw(root: Path) -> None:
+        shutil.copy(REPOSITORY / "params.yaml", root)
+        change_params(root, {"tasks": ["retinopathy"]})
+        run_stages([("fetch", "retinopathy", root)])
+
+    return TaskPaths(made_once(tmp_path_factory, "retinopathy-drawn", draw), "retinopathy")
+
+
+@pytest.fixture(scope="session")
+def graded(drawn: TaskPaths, tmp_path_factory: pytest.TempPathFactory) -> TaskPaths:
     """The whole sample with the parameters of the repository: about 70 s of one core, nearly all of it the training."""
-    root = tmp_path_factory.mktemp("graded")
-    shutil.copy(REPOSITORY / "params.yaml", root)
-    change_params(root, {"tasks": ["retinopathy"]})
-    run_stages([(stage, "retinopathy", root) for stage in ("fetch", "prepare", "train", "evaluate")])
+    root = Path(shutil.copytree(drawn.root, tmp_path_factory.mktemp("graded") / "root"))
+    run_stages([(stage, "retinopathy", root) for stage in ("prepare", "train", "evaluate")])
     return TaskPaths(root, "retinopathy")
 
 

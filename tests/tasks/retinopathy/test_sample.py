@@ -39,7 +39,7 @@ def test_the_sample_is_laid_out_as_the_competition_is(tiny):
     assert "Drawn" in source["name"]
 
 
-def test_colours_alone_do_not_tell_the_grade(graded):
+def test_colours_alone_do_not_tell_the_grade(drawn):
     """Means and deviations of the channels are at chance; skewness, which lesions must change a little, is near it."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.metrics import cohen_kappa_score
@@ -48,8 +48,8 @@ def test_colours_alone_do_not_tell_the_grade(graded):
     from sklearn.preprocessing import StandardScaler
 
     moments, grades = [], []
-    for row in csv.DictReader((graded.raw / "train.csv").open()):
-        with Image.open(graded.raw / "train_images" / f"{row['id_code']}.png") as image:
+    for row in csv.DictReader((drawn.raw / "train.csv").open()):
+        with Image.open(drawn.raw / "train_images" / f"{row['id_code']}.png") as image:
             pixels = np.asarray(image, float).reshape(-1, 3)
         centred = pixels - pixels.mean(axis=0)
         moments.append([pixels.mean(axis=0), pixels.std(axis=0), (centred**3).mean(axis=0) / pixels.std(axis=0) ** 3])
