@@ -14,7 +14,6 @@ from tasks.common.stage.paths import TaskPaths
 from tests.tasks.checkouts import CONFIGURATIONS, OTHER_SEED, REPOSITORY, STAGES, TASKS, change_params, run_stages
 from tests.tasks.made_once import made_once
 
-
 # These take less time together than the imports of each.
 TOGETHER = ("logistic_regression", "svc", "mlp")
 
