@@ -76,9 +76,10 @@ def test_short_work_starts_no_process(tmp_path, monkeypatch):
 
 
 def test_an_error_in_a_process_is_that_error_here_and_leaves_no_process(tmp_path):
+    before = set(children_of(os.getpid()))  # such as servers of other tests
     with pytest.raises(ZeroDivisionError, match="one divided by none"):
         decode(tmp_path, partial(renders.only_in, pid=os.getpid()))
-    assert not children_of(os.getpid())
+    assert set(children_of(os.getpid())) <= before
 
 
 def test_a_process_imports_no_more_than_it_needs():
