@@ -109,7 +109,10 @@ class Pool:
         self._threads: set[threading.Thread] = set()
 
     def submit(self, need: Need, function: Callable[[Gpus], _T], urgency: float = 0.0) -> Future[_T]:
-        """The result to come of `function(gpus)`, which is given the GPUs that are its own while it runs."""
+        """The result to come of `function(gpus)`, which is given the GPUs that are its own while it runs.
+
+        Of those that wait for room the one with the highest `urgency` goes first.
+        """
         future: Future[_T] = Future()
         with self._lock:
             self._shares.ask(need, _Job(function, future), urgency)
