@@ -1,7 +1,7 @@
 """Which stages are begun first where not all can be: those with the most seconds of work that waits for them.
 
-List scheduling by the longest remaining path is at most 4/3 of the best schedule for stages that do not wait for each
-other, and near it for others (Graham, Bounds on multiprocessing timing anomalies, 1969).
+For stages that do not wait for each other the longest first takes at most 4/3 of the best schedule's time (Graham,
+Bounds on multiprocessing timing anomalies, 1969).
 """
 
 from __future__ import annotations
